@@ -1,0 +1,28 @@
+"""The timetable: what beat ticks, how often and why. Campaigns declared in code will stand here too.
+
+Every tick is idempotent, so two beats are safe, and a tick that is not taken up in time is worth nothing: it expires.
+"""
+
+from pushjobs.queue import QueueName, TaskName
+
+TICKS = {
+    # Each second: jobs leave SQL up to the look-ahead (5 s) early, so a lost tick or two cost no lateness; jobs of
+    # `send_many` that are due at once wait for the next tick, at most this long.
+    "release": {
+        "task": TaskName.RELEASE,
+        "schedule": 1.0,
+        "options": {"queue": QueueName.TICKS, "expires": 2.0},
+    },
+    # Every 2 s: with the lease of 15 s it decides a dead worker's jobs within 20 s of the death.
+    "rescue": {
+        "task": TaskName.RESCUE,
+        "schedule": 2.0,
+        "options": {"queue": QueueName.TICKS, "expires": 2.0},
+    },
+    # Every 10 minutes: what it deletes is kept for an hour at least, so nothing hangs on the minute.
+    "prune": {
+        "task": TaskName.PRUNE,
+        "schedule": 600.0,
+        "options": {"queue": QueueName.TICKS, "expires": 60.0},
+    },
+}

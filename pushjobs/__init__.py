@@ -1,0 +1,40 @@
+"""Scheduled push for WeChat Mini Programs: durable, on the second, never twice.
+
+import pushjobs
+
+push = pushjobs.connect()
+push.send(touser="…", template_id="…", data={"thing1": "订单已发货"}, time="2026-12-01 08:00:00")
+
+What stands here is the public interface; everything else may move.
+"""
+
+from pathlib import Path
+
+from pushjobs import errors, settings
+from pushjobs.domain.job import Job, JobId, JobState, Lane, OnQuota
+from pushjobs.errors import PushJobsError
+from pushjobs.producer import Producer, Rejection, Report
+from pushjobs.runtime import Runtime
+
+__all__ = [
+    "Job",
+    "JobId",
+    "JobState",
+    "Lane",
+    "OnQuota",
+    "Producer",
+    "PushJobsError",
+    "Rejection",
+    "Report",
+    "connect",
+    "errors",
+]
+
+
+def connect(directory: str | Path | None = None) -> Producer:
+    """Return the verbs of application code, connected as the environment says; opens nothing until first used.
+
+    `directory` stands in for PUSHJOBS_DIRECTORY. Raises NotRunning when no address is set and nothing runs there,
+    Misconfigured when a setting is missing or wrong. It never starts a server.
+    """
+    return Runtime(settings.load(None if directory is None else Path(directory))).producer

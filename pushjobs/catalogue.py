@@ -1,0 +1,131 @@
+"""Which templates an app has: asked at every send, answered from memory, refreshed from SQL, rarely from WeChat.
+
+An id the catalogue lacks triggers one reading from WeChat (at most one per app in ten minutes, over all processes) and
+is then refused. An app whose catalogue was never read accepts any id: its messages are checked by their keys alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pushjobs import clock
+from pushjobs.domain.message import Template
+from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
+from pushjobs.store import catalogue as stored
+from pushjobs.store.catalogue import App, KnownTemplate
+from pushjobs.store.database import Database
+
+__all__ = ["Catalogue", "Found"]
+
+_FRESH_SECONDS = 60.0
+_LOOKUP_KEY = "lookup_key"
+
+Fetch = Callable[[], Sequence[tuple[str, Template]]]
+"""Reads title and template of all of the app's templates from WeChat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A template a job may be made for; `template` is None where the catalogue was never read."""
+
+    template_no: int
+    template: Template | None
+
+
+class Catalogue:
+    """The templates of one app; one a process. Raises Misconfigured if the lookup key is not the installation's."""
+
+    def __init__(self, database: Database, appid: str, *, lookup_fingerprint: str, fetch: Fetch) -> None:
+        self._database = database
+        self._appid = appid
+        self._fingerprint = lookup_fingerprint
+        self._fetch = fetch
+        self._known: dict[str, KnownTemplate] = {}
+        self._app: App | None = None
+        self._fresh_until = 0.0
+
+    @property
+    def app(self) -> App:
+        """The app as the store knows it, at most a minute old."""
+        if self._app is None or clock.monotonic() > self._fresh_until:
+            return self._reload()
+        return self._app
+
+    def find(self, template_id: str) -> Found:
+        """Return the template of that id; raises UnknownTemplate where the catalogue lacks it."""
+        app = self.app
+        found = self._known.get(template_id)
+        if found is not None and (found.template is not None or not app.is_synced):
+            return Found(template_no=found.template_no, template=found.template)
+        if not app.is_synced:
+            return self._trust(app, template_id)
+        return self._ask(app, template_id)
+
+    def legacy(self, template_id: str) -> Found:
+        """Return a legacy template of that id: WeChat lists them no longer, so each is taken on trust."""
+        found = self._known.get(template_id)
+        return (
+            self._trust(self.app, template_id) if found is None else Found(template_no=found.template_no, template=None)
+        )
+
+    def sync(self) -> int:
+        """Read the catalogue from WeChat now; return how many templates it lists. Raises CallRefused, Unreachable."""
+        app = self.app
+        listed = self._fetch()
+        with self._database.transaction() as connection:
+            stored.begin_sync(connection, app.app_no, forced=True)
+            stored.replace(connection, app.app_no, listed)
+        self._reload()
+        return len(listed)
+
+    def titles(self) -> dict[str, KnownTemplate]:
+        """Return the catalogue's templates by id."""
+        self._reload()
+        return {key: known for key, known in self._known.items() if known.template is not None}
+
+    def _reload(self) -> App:
+        with self._database.transaction() as connection:
+            if self._app is None:
+                self._compare_key(stored.remember(connection, _LOOKUP_KEY, self._fingerprint))
+            app = stored.ensure_app(connection, self._appid)
+            self._known = stored.known(connection, app.app_no)
+        self._app = app
+        self._fresh_until = clock.monotonic() + _FRESH_SECONDS
+        return app
+
+    def _compare_key(self, theirs: str) -> None:
+        if theirs != self._fingerprint:
+            raise Misconfigured(
+                f"PUSHJOBS_LOOKUP_KEY is another one ({self._fingerprint}) than the one this database was made with "
+                f"({theirs}): no recipient would be found again"
+            )
+
+    def _trust(self, app: App, template_id: str) -> Found:
+        with self._database.transaction() as connection:
+            number = stored.ensure_template(connection, app.app_no, template_id)
+        self._known[template_id] = KnownTemplate(template_no=number, title=None, template=None)
+        return Found(template_no=number, template=None)
+
+    def _ask(self, app: App, template_id: str) -> Found:
+        """Look once more in SQL, then once at WeChat, for a template that is new."""
+        self._reload()
+        known = self._known.get(template_id)
+        if (known is None or known.template is None) and self._may_sync(app):
+            self._sync_quietly(app)
+            known = self._known.get(template_id)
+        if known is None or known.template is None:
+            raise UnknownTemplate("template_id", "is not in the app's catalogue", "see `pushjobs template list`")
+        return Found(template_no=known.template_no, template=known.template)
+
+    def _may_sync(self, app: App) -> bool:
+        with self._database.transaction() as connection:
+            return stored.begin_sync(connection, app.app_no, forced=False)
+
+    def _sync_quietly(self, app: App) -> None:
+        """Read from WeChat if it answers; if not, the id stays unknown, and that is what the caller hears."""
+        try:
+            listed = self._fetch()
+        except (CallRefused, Misconfigured, Unreachable):
+            return
+        with self._database.transaction() as connection:
+            stored.replace(connection, app.app_no, listed)
+        self._reload()

@@ -1,0 +1,127 @@
+"""What happened, as frozen records: one a slice or a tick, never one a job on the happy path.
+
+Whoever causes an event emits it and does not know who listens (`telemetry`). Numbers and ids only: no event can hold
+an open id or a content.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pushjobs.domain.job import JobId, Lane
+from pushjobs.domain.lifecycle import Transition
+
+__all__ = [
+    "BatchDropped",
+    "CallBroke",
+    "Event",
+    "IntakeRefused",
+    "JobsReleased",
+    "JobsRescued",
+    "JobsUnpublished",
+    "MessageUnreadable",
+    "SettleRepeated",
+    "SliceSettled",
+    "TokenUnavailable",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsReleased:
+    """A tick claimed and published due jobs."""
+
+    app_no: int
+    lane: Lane
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsUnpublished:
+    """The broker took no messages; the jobs went back and the next tick tries again."""
+
+    app_no: int
+    lane: Lane
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsRescued:
+    """Leases ran out: jobs nobody had begun went back, jobs in mid-call are in doubt."""
+
+    given_back: int
+    in_doubt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDropped:
+    """A batch ended before all of its jobs were begun; the rest went back."""
+
+    app_no: int
+    lane: Lane
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceSettled:
+    """A slice's answers are written. `moves` counts jobs by what became of them; `seconds` from admission."""
+
+    app_no: int
+    lane: Lane
+    moves: Mapping[Transition, int]
+    late: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleRepeated:
+    """The database did not take a slice's answers; they are kept and written again."""
+
+    app_no: int
+    lane: Lane
+    jobs: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageUnreadable:
+    """A job's message could not be decrypted; it waits for the key."""
+
+    job_id: JobId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUnavailable:
+    """No access token was to be had; nothing was called."""
+
+    appid: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallBroke:
+    """A call ended in an error of our own making; its outcome counts as unknown."""
+
+    job_id: JobId
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeRefused:
+    """A `pushjobs.send` task held something that cannot be sent."""
+
+    field: str
+    fault: str
+    rule: str
+
+
+Event = (
+    BatchDropped
+    | CallBroke
+    | IntakeRefused
+    | JobsReleased
+    | JobsRescued
+    | JobsUnpublished
+    | MessageUnreadable
+    | SettleRepeated
+    | SliceSettled
+    | TokenUnavailable
+)

@@ -1,0 +1,114 @@
+"""Reading points in time: what a caller writes as `time` becomes one moment, or is refused.
+
+Inside pushjobs every moment is an aware `datetime` in UTC; zones exist only here, where text comes in and where a day
+or a minute ends. Nothing is guessed: a naive `datetime`, a bare number, or a local time that a clock change skips or
+repeats has more than one reading, and a message sent an hour early cannot be called back.
+"""
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from pushjobs.domain.job import DEFAULT_LIFE
+from pushjobs.errors import InvalidMoment
+
+__all__ = ["SHANGHAI", "next_midnight", "next_minute", "read_deadline", "read_moment", "read_zone"]
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+"""WeChat's own zone: its daily allowances begin anew at 00:00 there."""
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
+
+# Narrower than `datetime.fromisoformat`, which also takes week dates, bare dates and, from Python 3.13, an hour 24.
+_WRITTEN = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+
+
+def read_moment(value: object, zone: ZoneInfo, *, field: str = "time") -> datetime:
+    """Read a moment from a text or an aware `datetime`; the result is in UTC.
+
+    A text without an offset ("2026-12-01 08:00:00", seconds optional, T for the blank allowed) is a local time in
+    `zone`; with an offset or Z it is ISO 8601. Raises `InvalidMoment` for anything else, for years before 2000 or
+    after 2200, and for a local time that does not exist or exists twice in `zone`; the message names both readings.
+    """
+    moment = _read(value, zone, field)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise InvalidMoment(field, f"lies in the year {moment.year}", f"give a year from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return moment.astimezone(UTC) if moment.tzinfo else _locate(moment, zone, field)
+
+
+def read_zone(name: object, field: str) -> ZoneInfo:
+    """Read a time zone from its IANA name; raises `InvalidMoment` if there is no such zone."""
+    try:
+        if isinstance(name, str):
+            return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # unknown; malformed; a directory of the database ("Asia")
+        pass
+    raise InvalidMoment(field, "is not a time zone", "give an IANA name such as Asia/Shanghai")
+
+
+def read_deadline(value: object, planned: datetime, zone: ZoneInfo) -> datetime:
+    """Read `expires`: a moment, a `timedelta` after the planned moment, or None for the default life of 48 hours.
+
+    Raises `InvalidMoment` if it cannot be read or does not lie after the planned moment.
+    """
+    if value is None:
+        return planned + DEFAULT_LIFE
+    deadline = _after(planned, value) if isinstance(value, timedelta) else read_moment(value, zone, field="expires")
+    if deadline <= planned:
+        raise InvalidMoment("expires", "does not lie after time", "give a later moment, or leave it out for 48 hours")
+    return deadline
+
+
+def next_midnight(moment: datetime, zone: ZoneInfo) -> datetime:
+    """Find the next beginning of a day in `zone`, in UTC; where a clock change skips 00:00, the day begins with it."""
+    tomorrow = moment.astimezone(zone).date() + timedelta(days=1)
+    # fold=0 is right twice: of a repeated 00:00 it is the first, and of a skipped one the instant of the change.
+    return datetime.combine(tomorrow, time.min, tzinfo=zone).astimezone(UTC)
+
+
+def next_minute(moment: datetime) -> datetime:
+    """Find the next beginning of a clock minute, in UTC."""
+    return moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def _read(value: object, zone: ZoneInfo, field: str) -> datetime:
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise InvalidMoment(field, "is a datetime without a time zone", "give it one, such as tzinfo=UTC")
+        return value
+    if isinstance(value, str) and _WRITTEN.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError as error:
+            raise InvalidMoment(field, f"does not exist ({error})", "give a date of the calendar") from None
+    raise InvalidMoment(
+        field,
+        "cannot be read" if isinstance(value, str) else f"is neither a text nor a datetime ({type(value).__name__})",
+        f'write "2026-12-01 08:00:00" for that time in {zone.key}, or ISO 8601 with an offset',
+    )
+
+
+def _locate(local: datetime, zone: ZoneInfo, field: str) -> datetime:
+    first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return first
+    # Of a skipped time, fold 0 is the later reading; back in the zone both become times that exist.
+    readings = (each.astimezone(zone).isoformat() for each in sorted((first, second)))
+    raise InvalidMoment(
+        field,
+        f"is {'skipped' if second < first else 'repeated'} by a clock change in {zone.key}",
+        f"write {' or '.join(readings)}",
+    )
+
+
+def _after(planned: datetime, life: timedelta) -> datetime:
+    try:
+        deadline = planned + life
+    except OverflowError:
+        deadline = None
+    if deadline is None or deadline.year > _LAST_YEAR:
+        raise InvalidMoment("expires", "lies too far away", f"give a year up to {_LAST_YEAR}")
+    return deadline

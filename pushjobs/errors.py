@@ -1,0 +1,135 @@
+"""Every exception pushjobs raises on purpose.
+
+    PushJobsError
+    ├── InvalidInput            a request that cannot succeed, refused at the door; nothing was stored
+    │   ├── InvalidMoment           `time` or `expires` cannot be read, or a clock change makes it ambiguous
+    │   ├── InvalidMessage          the message breaks a rule of WeChat or of its template
+    │   ├── UnknownTemplate         no template of that id in the app's catalogue
+    │   ├── InvalidFile             a file of jobs has the wrong shape
+    │   └── KeyReused               an idempotency key came back with another body
+    ├── NotFound                no such job
+    ├── NotPossible             the job's state does not allow it
+    ├── Misconfigured           a setting is missing or wrong
+    ├── NotRunning              nothing runs in this directory, and no address was set
+    ├── Unreachable             PostgreSQL, Redis or WeChat does not answer at its address
+    ├── NotReady                the database lacks our tables, or has another release's
+    ├── Undecryptable           no key of ours opens a stored value
+    └── CallRefused             WeChat answered a call of ours with an error code
+        └── CredentialsRefused      WeChat does not accept our appid and secret
+
+Expected refusals at sending time are values (`pushjobs.domain.outcome`), not exceptions. A message says what was
+wrong, what is allowed and what to do; it never holds an open id or a message's content, because messages of
+exceptions end up in logs.
+"""
+
+__all__ = [
+    "CallRefused",
+    "CredentialsRefused",
+    "InvalidFile",
+    "InvalidInput",
+    "InvalidMessage",
+    "InvalidMoment",
+    "KeyReused",
+    "Misconfigured",
+    "NotFound",
+    "NotPossible",
+    "NotReady",
+    "NotRunning",
+    "PushJobsError",
+    "Undecryptable",
+    "UnknownTemplate",
+    "Unreachable",
+]
+
+
+class PushJobsError(Exception):
+    """The root: catch this to catch everything pushjobs raises on purpose."""
+
+
+class InvalidInput(PushJobsError):
+    """A request that cannot succeed was refused at the door; nothing was stored.
+
+    `field` is the argument's path (`data.thing1`), `fault` what is wrong with its value ("is 23 characters long"),
+    `rule` what is allowed ("a thing has 1 to 20 characters"). None of the three repeats a content or an open id.
+    """
+
+    def __init__(self, field: str, fault: str, rule: str) -> None:
+        super().__init__(f"{field} {fault}: {rule}")
+        self.field = field
+        self.fault = fault
+        self.rule = rule
+
+    def __reduce__(self) -> tuple[type["InvalidInput"], tuple[str, str, str]]:
+        """Cross process borders whole: Celery pickles exceptions."""
+        return type(self), (self.field, self.fault, self.rule)
+
+
+class InvalidMoment(InvalidInput):
+    """A time cannot be read, or a clock change skips or repeats it."""
+
+
+class InvalidMessage(InvalidInput):
+    """The message breaks a rule of WeChat or of its template."""
+
+
+class UnknownTemplate(InvalidInput):
+    """The app's catalogue has no template of that id."""
+
+
+class InvalidFile(InvalidInput):
+    """A file of jobs has the wrong shape: encoding, header, or not one row."""
+
+
+class KeyReused(InvalidInput):
+    """The idempotency key is already taken by a job with another body."""
+
+
+class NotFound(PushJobsError):
+    """There is no such job."""
+
+
+class NotPossible(PushJobsError):
+    """The job's state does not allow what was asked; nothing was changed."""
+
+
+class Misconfigured(PushJobsError):
+    """A setting is missing or wrong; the message names the variable."""
+
+
+class NotRunning(PushJobsError):
+    """Nothing runs in this directory, and no address was set."""
+
+
+class Unreachable(PushJobsError):
+    """A server does not answer at its address."""
+
+
+class NotReady(PushJobsError):
+    """The database is there, but our tables are not, or are another release's."""
+
+
+class Undecryptable(PushJobsError):
+    """No key of ours opens a stored value."""
+
+
+class CallRefused(PushJobsError):
+    """WeChat answered a call of ours with an error code, `errcode`; `meaning` says what it means."""
+
+    def __init__(self, errcode: int, meaning: str) -> None:
+        super().__init__(self._message(errcode, meaning))
+        self.errcode = errcode
+        self.meaning = meaning
+
+    def __reduce__(self) -> tuple[type["CallRefused"], tuple[int, str]]:
+        """Cross process borders whole."""
+        return type(self), (self.errcode, self.meaning)
+
+    def _message(self, errcode: int, meaning: str) -> str:
+        return f"WeChat answered {errcode}: {meaning}"
+
+
+class CredentialsRefused(CallRefused):
+    """WeChat does not accept our appid and secret; `errcode` says why."""
+
+    def _message(self, errcode: int, meaning: str) -> str:
+        return f"WeChat refused the credentials with {errcode} ({meaning}): check WECHAT_APPID and WECHAT_SECRET"

@@ -1,0 +1,318 @@
+"""The verbs of application code: send, send_many, get, find, cancel, reschedule.
+
+`send` is `schedule(at=now)`: one path in. What is accepted is in SQL, in one transaction, before the call returns; a
+job that is due now is published straight after its commit, and if that fails the next tick finds it. With `session=`
+everything commits with the caller's own transaction, and only ticks publish.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple, Unpack
+
+from pushjobs import clock
+from pushjobs.domain.job import Job, JobId, JobState, Lane
+from pushjobs.domain.moment import read_deadline, read_moment
+from pushjobs.errors import InvalidInput, KeyReused, NotFound, NotPossible
+from pushjobs.release import Releaser
+from pushjobs.request import ContentArguments, JobArguments, Request, StoredContent, Terms, read_request, read_shared
+from pushjobs.store import accepting, envelope
+from pushjobs.store import jobs as stored
+from pushjobs.store.accepting import KeyClaim, NewJob
+from pushjobs.store.database import CallersSession, Database, Transaction, joined
+from pushjobs.store.releases import Bucket, Released
+from pushjobs.store.sealing import Lookup, Sealer
+
+__all__ = ["Producer", "Rejection", "Report"]
+
+_CHUNK = 5000
+_MOST_FOUND = 1000
+
+
+class Rejection(NamedTuple):
+    """A row of `send_many` that was refused: its number from 1, the field, and why."""
+
+    row: int
+    field: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What `send_many` did: jobs newly `accepted`, jobs `known` already by their idempotency key, rows `rejected`."""
+
+    accepted: int = 0
+    known: int = 0
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A readable row of a chunk, with the arguments it came from."""
+
+    number: int
+    arguments: Mapping[str, Any]
+    request: Request
+
+
+class Producer:
+    """Accepts jobs for one app and changes them; safe to share between threads.
+
+    Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
+    """
+
+    def __init__(self, database: Database, terms: Terms, releaser: Releaser, *, sealer: Sealer, lookup: Lookup) -> None:
+        self._database = database
+        self._terms = terms
+        self._releaser = releaser
+        self._sealer = sealer
+        self._lookup = lookup
+
+    def send(self, *, session: CallersSession | None = None, **arguments: Unpack[JobArguments]) -> Job:
+        """Schedule one push, for now unless `time` says later; return its job.
+
+        Raises InvalidInput (nothing was stored), or KeyReused when the idempotency key stands for another body. The
+        same key with the same body returns the job it made the first time.
+        """
+        request = read_request(arguments, self._terms, lane=Lane.URGENT)
+        bucket = Bucket(self._terms.catalogue.app.app_no, request.lane)
+        goes_now = request.is_due and session is None and self._releaser.has_room(bucket)
+        with self._within(session) as connection:
+            [job_id] = accepting.draw_ids(connection, 1)
+            rows = {job_id: _Row(number=1, arguments=arguments, request=request)}
+            if (known := self._claim_keys(connection, rows).get(job_id)) is not None:
+                return self._known(connection, known)
+            accepting.insert(connection, [self._new_job(job_id, request, released=goes_now)])
+        if goes_now:
+            self._releaser.publish(bucket, [Released(id=job_id, release_no=1, due_in=0.0)])
+        return self._as_job(job_id, request)
+
+    def send_many(self, rows: Iterable[Mapping[str, Any]], *, session: CallersSession | None = None) -> Report:
+        """Schedule many pushes, each row the keyword arguments of `send`; any iterable, streamed in chunks.
+
+        A bad row is reported with its number and refused, the good ones are accepted. Each chunk is one transaction
+        (with `session=`, all are the caller's): if the iterable raises, the chunks before stay. An iterable without a
+        row is refused. The lane is bulk unless a row says otherwise.
+        """
+        report = Report()
+        numbered = enumerate(rows, start=1)
+        while chunk := list(islice(numbered, _CHUNK)):
+            readable = list(self._read(chunk, report))
+            if readable:
+                with self._within(session) as connection:
+                    self._accept(connection, readable, report)
+        if not (report.accepted or report.known or report.rejected):
+            raise InvalidInput("rows", "is empty", "give at least one row")
+        return report
+
+    def store_content(self, **arguments: Unpack[ContentArguments]) -> StoredContent:
+        """Store a content once for many jobs, which name it as `content=` in place of template, data and page."""
+        content, template_no = read_shared(arguments, catalogue=self._terms.catalogue)
+        sealed = envelope.seal_content(self._sealer, content, appid=self._terms.appid)
+        app_no = self._terms.catalogue.app.app_no
+        with self._database.transaction() as connection:
+            number = accepting.store_content(connection, app_no=app_no, template_no=template_no, sealed=sealed)
+        return StoredContent(content_no=number, template_no=template_no, content=content)
+
+    def get(self, job_id: int) -> Job:
+        """Return a job; raises NotFound."""
+        with self._database.transaction() as connection:
+            return self._get(connection, JobId(job_id))
+
+    def history(self, job_id: int) -> list[stored.Happening]:
+        """Return what happened to a job beyond the happy path, oldest first; raises NotFound."""
+        with self._database.transaction() as connection:
+            self._get(connection, JobId(job_id))
+            return stored.history(connection, JobId(job_id))
+
+    def find(
+        self,
+        *,
+        reference: str | None = None,
+        touser: str | None = None,
+        state: str | JobState | None = None,
+        template_id: str | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Return the newest jobs that match everything given, at most `limit` (up to 1,000)."""
+        if not 0 < limit <= _MOST_FOUND:
+            raise InvalidInput("limit", f"is {limit}", f"it is between 1 and {_MOST_FOUND}")
+        wanted = self._filter(reference=reference, touser=touser, template_id=template_id, state=_state(state))
+        with self._database.transaction() as connection:
+            return stored.find(connection, wanted, limit)
+
+    def cancel(
+        self,
+        job_id: int | None = None,
+        *,
+        reference: str | None = None,
+        touser: str | None = None,
+        template_id: str | None = None,
+    ) -> int:
+        """Cancel one job, or every job that matches and has not been begun; return how many.
+
+        One job by its number: raises NotFound, or NotPossible when it was begun or is closed.
+        """
+        if job_id is not None:
+            with self._database.transaction() as connection:
+                job = self._get(connection, JobId(job_id))
+                if not stored.cancel(connection, [job.id]):
+                    raise NotPossible(f"job {job_id} is {self._get(connection, job.id).state}: it cannot be cancelled")
+            return 1
+        if reference is None and touser is None and template_id is None:
+            raise InvalidInput("cancel", "names no job", "give an id, a reference, a touser or a template_id")
+        wanted = self._filter(reference=reference, touser=touser, template_id=template_id, state=None)
+        with self._database.transaction() as connection:
+            return stored.cancel_matching(connection, wanted)
+
+    def reschedule(self, job_id: int, *, time: object, expires: object = None) -> Job:
+        """Move a job that nobody has begun to another time; its deadline moves along unless `expires` is given.
+
+        Raises NotFound, NotPossible when it was begun or is closed, InvalidMoment for an unreadable time.
+        """
+        zone = self._terms.zone
+        planned_at = max(read_moment(time, zone), clock.now())
+        with self._database.transaction() as connection:
+            job = self._get(connection, JobId(job_id))
+            life = job.expires - job.time if expires is None else expires
+            expires_at = read_deadline(life, planned_at, zone)
+            if not stored.reschedule(connection, job.id, planned_at=planned_at, expires_at=expires_at):
+                raise NotPossible(f"job {job_id} is {self._get(connection, job.id).state}: it cannot be rescheduled")
+            return self._get(connection, job.id)
+
+    def counts(self) -> Mapping[JobState, int]:
+        """Return how many jobs are in each state."""
+        with self._database.transaction() as connection:
+            return stored.count_by_state(connection)
+
+    def _within(self, session: CallersSession | None) -> AbstractContextManager[Transaction]:
+        return self._database.transaction() if session is None else nullcontext(joined(session))
+
+    def _read(self, chunk: Iterable[tuple[int, Mapping[str, Any]]], report: Report) -> Iterator[_Row]:
+        for number, arguments in chunk:
+            try:
+                request = read_request(arguments, self._terms, lane=Lane.BULK)
+            except InvalidInput as refusal:
+                report.rejected.append(_rejection(number, refusal))
+            else:
+                yield _Row(number=number, arguments=arguments, request=request)
+
+    def _accept(self, connection: Transaction, readable: list[_Row], report: Report) -> None:
+        rows = dict(zip(accepting.draw_ids(connection, len(readable)), readable, strict=True))
+        for job_id, known in self._claim_keys(connection, rows).items():
+            row = rows.pop(job_id)
+            if isinstance(known, KeyReused):
+                report.rejected.append(_rejection(row.number, known))
+            else:
+                report.known += 1
+        accepting.insert(connection, [self._new_job(job_id, row.request) for job_id, row in rows.items()])
+        report.accepted += len(rows)
+
+    def _claim_keys(self, connection: Transaction, rows: Mapping[JobId, _Row]) -> dict[JobId, JobId | KeyReused]:
+        """Take the rows' idempotency keys; return those that are taken: by a job of the same body, or of another."""
+        app_no = self._terms.catalogue.app.app_no
+        claims: dict[str, KeyClaim] = {}
+        asked: dict[JobId, tuple[str, bytes]] = {}
+        for job_id, row in rows.items():
+            if (key := row.request.idempotency_key) is not None:
+                fingerprint = self._lookup.body(row.request.body(row.arguments))
+                asked[job_id] = (key, fingerprint)
+                # A key that stands twice in one chunk: the first row makes the job.
+                claims.setdefault(
+                    key,
+                    KeyClaim(
+                        app_no=app_no,
+                        key=key,
+                        fingerprint=fingerprint,
+                        job_id=job_id,
+                        expires_at=row.request.expires_at,
+                    ),
+                )
+        if not claims:
+            return {}
+        owners = accepting.claim_keys(connection, list(claims.values()))
+        taken: dict[JobId, JobId | KeyReused] = {}
+        for job_id, (key, fingerprint) in asked.items():
+            owner = owners[app_no, key]
+            if owner.fingerprint != fingerprint:
+                taken[job_id] = KeyReused("idempotency_key", "stands for another body", "use a new key for a new push")
+            elif owner.job_id != job_id:
+                taken[job_id] = owner.job_id
+        return taken
+
+    def _known(self, connection: Transaction, known: JobId | KeyReused) -> Job:
+        if isinstance(known, KeyReused):
+            raise known
+        return self._get(connection, known)
+
+    def _get(self, connection: Transaction, job_id: JobId) -> Job:
+        job = stored.get(connection, job_id)
+        if job is None:
+            raise NotFound(f"there is no job {job_id}")
+        return job
+
+    def _filter(
+        self, *, reference: str | None, touser: str | None, template_id: str | None, state: JobState | None
+    ) -> stored.Filter:
+        return stored.Filter(
+            app_no=self._terms.catalogue.app.app_no,
+            reference=reference,
+            recipient=None if touser is None else self._lookup.recipient(self._terms.appid, touser),
+            template_id=template_id,
+            state=state,
+        )
+
+    def _new_job(self, job_id: JobId, request: Request, *, released: bool = False) -> NewJob:
+        appid, shared = self._terms.appid, request.content
+        recipient = self._lookup.recipient(appid, request.message.touser)
+        return NewJob(
+            id=job_id,
+            app_no=self._terms.catalogue.app.app_no,
+            template_no=request.template_no,
+            content_no=None if shared is None else shared.content_no,
+            lane=request.lane,
+            on_quota=request.on_quota,
+            planned_at=request.planned_at,
+            expires_at=request.expires_at,
+            recipient=recipient,
+            sealed=envelope.seal_message(
+                self._sealer, request.message, appid=appid, recipient=recipient, is_shared=shared is not None
+            ),
+            reference=request.reference,
+            released=released,
+        )
+
+    def _as_job(self, job_id: JobId, request: Request) -> Job:
+        """Describe a job just stored, without asking for it."""
+        return Job(
+            id=job_id,
+            appid=self._terms.appid,
+            template_id=request.message.content.template_id,
+            state=JobState.SCHEDULED,
+            lane=request.lane,
+            time=request.planned_at,
+            due_at=request.planned_at,
+            expires=request.expires_at,
+            attempts=0,
+            reason=None,
+            errcode=None,
+            msgid=None,
+            reference=request.reference,
+            created_at=clock.now(),
+            called_at=None,
+            closed_at=None,
+        )
+
+
+def _rejection(number: int, refusal: InvalidInput) -> Rejection:
+    return Rejection(row=number, field=refusal.field, reason=f"{refusal.fault}: {refusal.rule}")
+
+
+def _state(value: str | JobState | None) -> JobState | None:
+    if value is None:
+        return None
+    try:
+        return JobState(value)
+    except ValueError:
+        raise InvalidInput("state", "is no state of a job", f"use {', '.join(JobState)}") from None

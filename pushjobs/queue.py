@@ -1,0 +1,110 @@
+"""Names on the wire, and publishing by name. The only file of this package that imports Celery.
+
+Names of tasks and queues are a wire format: messages of an older release may be under way, so they are never renamed.
+A message carries job ids and release numbers, nothing else; losing one costs a lease, doubling one costs nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from pushjobs import clock
+from pushjobs.domain.job import JobId, Lane
+from pushjobs.errors import Unreachable
+
+__all__ = ["BROKER_OPTIONS", "Batch", "Publisher", "QueueName", "TaskName"]
+
+
+class TaskName(StrEnum):
+    """What a message asks for."""
+
+    DELIVER = "pushjobs.deliver"
+    SEND = "pushjobs.send"
+    RELEASE = "pushjobs.release"
+    RESCUE = "pushjobs.rescue"
+    PRUNE = "pushjobs.prune"
+
+
+class QueueName(StrEnum):
+    """Which processes read a message."""
+
+    URGENT = "pushjobs.urgent"
+    BULK = "pushjobs.bulk"
+    INTAKE = "pushjobs.intake"
+    TICKS = "pushjobs.ticks"
+
+
+BROKER_OPTIONS: dict[str, Any] = {
+    # Redelivery is prompt because fencing makes it harmless. It must exceed the longest ETA we publish (look-ahead).
+    "visibility_timeout": 30,
+    # kombu sweeps for lost messages only every interval x throttle seconds; its defaults mean 100 s.
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    # Without these a publisher waits for ever on a Redis that hangs.
+    "socket_timeout": 5.0,
+    "socket_connect_timeout": 2.0,
+    "health_check_interval": 10,
+    "global_keyprefix": "pushjobs:",
+}
+
+_QUEUES = {Lane.URGENT: QueueName.URGENT, Lane.BULK: QueueName.BULK}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Jobs of one app and lane that fall due together: (id, release number) each.
+
+    `start_in`: seconds until a worker should begin; `expires_in`: seconds until the leases are over.
+    """
+
+    app_no: int
+    lane: Lane
+    jobs: Sequence[tuple[JobId, int]]
+    start_in: float
+    expires_in: float
+
+
+class Publisher:
+    """Publishes batches to the workers' queues. Time-boxed; a failure is an exception, never a wait."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._celery = Celery("pushjobs", broker=broker_url, set_as_current=False)
+        self._celery.conf.update(
+            broker_transport_options={**BROKER_OPTIONS, "socket_timeout": 2.0},
+            # Repeating is the tick's business, which sees the job come back.
+            task_publish_retry=False,
+            task_ignore_result=True,
+        )
+
+    def publish(self, batches: Iterable[Batch]) -> None:
+        """Publish in one pipeline; raises Unreachable, and then any of the messages may or may not be under way."""
+        try:
+            with self._celery.producer_pool.acquire(block=True, timeout=2.0) as producer, producer.batch():
+                for batch in batches:
+                    self._send(batch, producer)
+        except (KombuError, RedisError, OSError) as error:
+            raise Unreachable(f"the broker takes no messages ({type(error).__name__}): is Redis running?") from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._celery.close()
+
+    def _send(self, batch: Batch, producer: object) -> None:
+        ids = [job_id for job_id, _ in batch.jobs]
+        now = clock.now()
+        self._celery.send_task(
+            TaskName.DELIVER,
+            args=[batch.app_no, batch.lane, ids, [number for _, number in batch.jobs]],
+            queue=_QUEUES[batch.lane],
+            eta=now + timedelta(seconds=batch.start_in) if batch.start_in > 0 else None,
+            expires=now + timedelta(seconds=batch.expires_in),
+            argsrepr=f"({batch.lane}, {len(ids)} jobs from {ids[0]})",
+            kwargsrepr="{}",
+            producer=producer,
+        )

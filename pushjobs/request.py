@@ -1,0 +1,196 @@
+"""What a caller asks for, read and checked; nothing is stored here.
+
+The argument names are WeChat's own plus ours, the same on every door: Python, Celery, command line, HTTP.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypedDict, TypeVar
+from zoneinfo import ZoneInfo
+
+from pushjobs import clock
+from pushjobs.catalogue import Catalogue
+from pushjobs.domain.job import Lane, OnQuota
+from pushjobs.domain.message import Content, FormIdKind, Lang, Message, MiniProgramState, read_content, read_message
+from pushjobs.domain.moment import read_deadline, read_moment
+from pushjobs.errors import InvalidInput, InvalidMessage
+from pushjobs.wechat.fields import keyword_fault
+
+__all__ = ["ContentArguments", "JobArguments", "Request", "StoredContent", "Terms", "read_request", "read_shared"]
+
+_LONGEST_NAME = 200
+
+
+class ContentArguments(TypedDict, total=False):
+    """What a message says, in WeChat's words."""
+
+    template_id: str
+    data: Mapping[str, Any]
+    page: str | None
+    miniprogram_state: str | MiniProgramState
+    lang: str | Lang
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredContent:
+    """A content stored once, to be named by many jobs as `content=`."""
+
+    content_no: int
+    template_no: int
+    content: Content
+
+
+class JobArguments(ContentArguments, total=False):
+    """Everything a job can be asked for with."""
+
+    touser: str
+    content: StoredContent
+    form_id: str
+    form_id_kind: str | FormIdKind
+    emphasis_keyword: str
+    time: Any
+    expires: Any
+    lane: str | Lane
+    idempotency_key: str
+    reference: str
+    on_quota: str | OnQuota
+    appid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What requests are read against: the app, its templates and zone, and whether legacy messages can be sent."""
+
+    appid: str
+    catalogue: Catalogue
+    zone: ZoneInfo
+    takes_legacy: bool
+
+
+_NAMES = JobArguments.__annotations__.keys()
+_SHARED_NAMES = ContentArguments.__annotations__.keys()
+
+_Choice = TypeVar("_Choice", Lane, OnQuota)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request that can be stored. `is_due`: its moment is now or past; `content` is set if the content is shared."""
+
+    message: Message
+    template_no: int
+    content: StoredContent | None
+    planned_at: datetime
+    expires_at: datetime
+    is_due: bool
+    lane: Lane
+    on_quota: OnQuota
+    reference: str | None
+    idempotency_key: str | None
+
+    def body(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Return what an idempotency key stands for: everything that makes this job differ from another."""
+        return {
+            "touser": self.message.touser,
+            "form_id": self.message.form_id,
+            "content": self.message.content.as_record(),
+            # As given: "now" is the same request a second later.
+            "time": None if arguments.get("time") is None else self.planned_at,
+            "expires": None if arguments.get("expires") is None else self.expires_at,
+            "lane": self.lane,
+            "on_quota": self.on_quota,
+            "reference": self.reference,
+        }
+
+
+def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -> Request:
+    """Read a job's keyword arguments; raises InvalidInput naming field, fault and rule. `lane` is the default."""
+    if not isinstance(arguments, Mapping):
+        raise InvalidInput("row", f"is no mapping ({type(arguments).__name__})", "give the arguments of `send`")
+    _refuse_unknown(arguments, _NAMES)
+    if arguments.get("appid") not in (None, terms.appid):
+        raise InvalidInput("appid", "is no app of this installation", f"it sends for {terms.appid}")
+    message, template_no, shared = _message(arguments, terms)
+    now = clock.now()
+    asked = arguments.get("time")
+    # A moment in the past is due now: lateness and deadline count from when we heard of it.
+    planned_at = now if asked is None else max(read_moment(asked, terms.zone), now)
+    return Request(
+        message=message,
+        template_no=template_no,
+        content=shared,
+        planned_at=planned_at,
+        expires_at=read_deadline(arguments.get("expires"), planned_at, terms.zone),
+        is_due=planned_at == now,
+        lane=_choice(arguments, "lane", lane),
+        on_quota=_choice(arguments, "on_quota", OnQuota.DEFER),
+        reference=_name(arguments, "reference"),
+        idempotency_key=_name(arguments, "idempotency_key"),
+    )
+
+
+def read_shared(arguments: Mapping[str, object], *, catalogue: Catalogue) -> tuple[Content, int]:
+    """Read a content that many jobs will share, and our number for its template; raises InvalidInput."""
+    _refuse_unknown(arguments, _SHARED_NAMES)
+    found = catalogue.find(_template_id(arguments))
+    return read_content(arguments, template=found.template, keyword_fault=keyword_fault), found.template_no
+
+
+def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, int, StoredContent | None]:
+    shared = arguments.get("content")
+    if shared is None:
+        is_legacy = arguments.get("form_id") is not None
+        if is_legacy and not terms.takes_legacy:
+            raise InvalidMessage(
+                "form_id",
+                "asks for a legacy template message",
+                "WeChat withdrew them in 2020 (45103); use a subscribe template",
+            )
+        find = terms.catalogue.legacy if is_legacy else terms.catalogue.find
+        found = find(_template_id(arguments))
+        message = read_message(arguments, template=found.template, keyword_fault=keyword_fault)
+        return message, found.template_no, None
+    if not isinstance(shared, StoredContent):
+        raise InvalidMessage("content", "is no stored content", "give what `store_content` returned")
+    if both := sorted(_SHARED_NAMES & {name for name, value in arguments.items() if value is not None}):
+        raise InvalidMessage(both[0], "is given beside a stored content", "leave it out: the content says it")
+    own = {**shared.content.as_record(), "touser": arguments.get("touser")}
+    recipient = read_message(own, template=None, keyword_fault=lambda *_: None)
+    message = Message(touser=recipient.touser, content=shared.content)
+    return message, shared.template_no, shared
+
+
+def _template_id(arguments: Mapping[str, object]) -> str:
+    value = arguments.get("template_id")
+    if not isinstance(value, str) or not value:
+        fault = "is missing" if value is None or value == "" else f"is no text ({type(value).__name__})"
+        raise InvalidMessage("template_id", fault, "give the id of one of the app's templates")
+    return value
+
+
+def _refuse_unknown(arguments: Mapping[str, object], names: Collection[str]) -> None:
+    for name in arguments:
+        if name not in names:
+            raise InvalidInput(str(name)[:_LONGEST_NAME], "is no argument", f"there are {', '.join(sorted(names))}")
+
+
+def _choice(arguments: Mapping[str, object], name: str, default: _Choice) -> _Choice:
+    value = arguments.get(name)
+    if value is None:
+        return default
+    words: list[StrEnum] = list(type(default))
+    for word in words:
+        if value == word:
+            return type(default)(word)
+    raise InvalidInput(name, "is not one of its values", f"use {' or '.join(words)}")
+
+
+def _name(arguments: Mapping[str, object], field: str) -> str | None:
+    value = arguments.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= _LONGEST_NAME:
+        raise InvalidInput(field, "is no short text", f"give 1 to {_LONGEST_NAME} printable characters")
+    return value

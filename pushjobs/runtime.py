@@ -1,0 +1,159 @@
+"""The composition root: settings in, one object that owns every connection of the process out.
+
+Made after fork, closed at exit. Parts are made when they are first asked for, so that a producer opens no connection
+to WeChat and a tick no event loop.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+
+from pushjobs.catalogue import Catalogue
+from pushjobs.delivery import Delivery
+from pushjobs.delivery.admission import Admission
+from pushjobs.delivery.calling import Caller
+from pushjobs.delivery.settle import Settlement
+from pushjobs.domain.message import Template
+from pushjobs.producer import Producer
+from pushjobs.queue import Publisher
+from pushjobs.release import Releaser
+from pushjobs.request import Terms
+from pushjobs.settings import Settings
+from pushjobs.store.database import Database
+from pushjobs.store.sealing import Lookup, Sealer
+from pushjobs.telemetry import emit
+from pushjobs.upkeep import Upkeep
+from pushjobs.wechat.client import Client
+from pushjobs.wechat.loop import LoopThread
+from pushjobs.wechat.templates import list_templates
+from pushjobs.wechat.tokens import TokenSource
+
+__all__ = ["Runtime"]
+
+_REAL_WECHAT = ".weixin.qq.com"
+
+
+class Runtime:
+    """Everything one process uses, from its settings. `is_draining`: asked by delivery between slices."""
+
+    def __init__(self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False) -> None:
+        self.settings = settings
+        self._is_draining = is_draining
+
+    @cached_property
+    def database(self) -> Database:
+        """PostgreSQL."""
+        return Database(self.settings.require_database_url)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """The key ring."""
+        return Sealer(self.settings.require_encryption_keys)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The broker, for publishing."""
+        return Publisher(self.settings.require_broker_url)
+
+    @cached_property
+    def releaser(self) -> Releaser:
+        """Claims and publishes."""
+        return Releaser(
+            self.database,
+            self.publisher,
+            rate=self.settings.rate_per_second,
+            lookahead_seconds=self.settings.lookahead_seconds,
+            emit=emit,
+        )
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """Rescues and prunes."""
+        return Upkeep(self.database, emit=emit)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The app's templates."""
+        appid, _ = self.settings.require_credentials
+        return Catalogue(self.database, appid, lookup_fingerprint=self._lookup.fingerprint, fetch=self._fetch_templates)
+
+    @cached_property
+    def producer(self) -> Producer:
+        """The verbs of application code."""
+        appid, _ = self.settings.require_credentials
+        host = urlsplit(self.settings.wechat_base_url).hostname or ""
+        terms = Terms(
+            appid=appid,
+            catalogue=self.catalogue,
+            zone=self.settings.zone,
+            takes_legacy=not host.endswith(_REAL_WECHAT),
+        )
+        return Producer(self.database, terms, self.releaser, sealer=self.sealer, lookup=self._lookup)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """Admits, calls, settles."""
+        timeout = self.settings.call_timeout_seconds
+        return Delivery(
+            Admission(self.database, self.sealer, call_timeout_seconds=timeout, emit=emit),
+            Caller(self._loop, self._client, self._source, emit=emit),
+            Settlement(self.database, emit=emit),
+            slice_size=self.settings.slice_size,
+            is_draining=self._is_draining,
+            emit=emit,
+        )
+
+    def close(self) -> None:
+        """Close what was opened; in this order, so that nothing is asked of something closed."""
+        opened = vars(self)
+        if "_loop" in opened:
+            with suppress(Exception):  # closing is a courtesy: the process ends, and nothing hangs on the answer
+                self._loop.run(self._close_calling())
+            self._loop.close()
+        if "publisher" in opened:
+            self.publisher.close()
+        if "database" in opened:
+            self.database.close()
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.settings.require_lookup_key)
+
+    @cached_property
+    def _loop(self) -> LoopThread:
+        loop = LoopThread()
+        loop.start()
+        return loop
+
+    @cached_property
+    def _client(self) -> Client:
+        base_url, timeout = self.settings.wechat_base_url, self.settings.call_timeout_seconds
+
+        async def make() -> Client:
+            return Client(base_url, call_timeout=timeout)
+
+        return self._loop.run(make())
+
+    @cached_property
+    def _tokens(self) -> TokenSource:
+        appid, secret = self.settings.require_credentials
+        redis = Redis.from_url(self.settings.require_redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
+        return TokenSource(self._client, redis, appid=appid, secret=secret)
+
+    def _source(self, appid: str) -> TokenSource | None:
+        return self._tokens if appid == self.settings.wechat_appid else None
+
+    def _fetch_templates(self) -> Sequence[tuple[str, Template]]:
+        client, tokens = self._client, self._tokens
+
+        async def fetch() -> Sequence[tuple[str, Template]]:
+            return await list_templates(client, await tokens.current())
+
+        return self._loop.run(fetch())
+
+    async def _close_calling(self) -> None:
+        if "_client" in vars(self):
+            await self._client.aclose()

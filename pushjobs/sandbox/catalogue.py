@@ -1,0 +1,223 @@
+"""What a sandbox's apps find at WeChat from the start: categories, the public library, six templates and a legacy one.
+
+A template is a title of the library with some of its keywords, in the caller's order; the key of a keyword is its value
+type and its number (`thing1`). So the ready templates are picks from the same library that `addtemplate` picks from.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+__all__ = [
+    "APPOINTMENT",
+    "CATEGORIES",
+    "CLASS_REMINDER",
+    "DAILY_NEWS",
+    "LEGACY_REFUND",
+    "LIBRARY",
+    "LONG_TERM",
+    "ONE_TIME",
+    "ORDER_SHIPPED",
+    "PAYMENT",
+    "REFUND",
+    "Keyword",
+    "Template",
+    "Title",
+    "legacy_templates",
+    "ready_templates",
+    "template_of",
+]
+
+ONE_TIME = 2
+LONG_TERM = 3
+
+# 43 characters, the length of WeChat's own ids.
+ORDER_SHIPPED = "order-shipped".ljust(43, "0")
+APPOINTMENT = "appointment".ljust(43, "0")
+REFUND = "refund".ljust(43, "0")
+CLASS_REMINDER = "class-reminder".ljust(43, "0")
+DAILY_NEWS = "daily-news".ljust(43, "0")
+PAYMENT = "payment".ljust(43, "0")
+LEGACY_REFUND = "legacy-refund".ljust(43, "0")
+
+CATEGORIES = MappingProxyType({307: "电商平台", 402: "在线教育", 616: "资讯"})
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A keyword of a title: `rule` is its value type; an enum takes only the `allowed` values."""
+
+    number: int
+    name: str
+    example: str
+    rule: str
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The key under which a send gives its value."""
+        return f"{self.rule}{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A title of the public library: `kind` is 2 for one-time and 3 for long-term subscriptions."""
+
+    number: int
+    name: str
+    kind: int
+    category: int
+    keywords: tuple[Keyword, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """One app's template. `keywords` maps each key to the values it allows, none meaning any of its type."""
+
+    id: str
+    title: str
+    kind: int
+    content: str
+    example: str
+    keywords: MappingProxyType[str, tuple[str, ...]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the template as `gettemplate` lists it."""
+        enums = [
+            {"keywordCode": key, "enumValueList": list(allowed)} for key, allowed in self.keywords.items() if allowed
+        ]
+        return {
+            "priTmplId": self.id,
+            "title": self.title,
+            "content": self.content,
+            "example": self.example,
+            "type": self.kind,
+            **({"keywordEnumValueList": enums} if enums else {}),
+        }
+
+
+def template_of(title: Title, numbers: Iterable[int], id: str) -> Template:  # noqa: A002 - the house's word
+    """Pick keywords of a title, in this order; KeyError for a number the title does not have."""
+    by_number = {keyword.number: keyword for keyword in title.keywords}
+    picked = [by_number[number] for number in numbers]
+    return Template(
+        id=id,
+        title=title.name,
+        kind=title.kind,
+        content="".join(f"{each.name}:{{{{{each.key}.DATA}}}}\n" for each in picked),
+        example="".join(f"{each.name}:{each.example}\n" for each in picked),
+        keywords=MappingProxyType({each.key: each.allowed for each in picked}),
+    )
+
+
+_TITLES = (
+    Title(
+        1856,
+        "订单发货通知",
+        ONE_TIME,
+        307,
+        (
+            Keyword(1, "商品名称", "高山乌龙茶 250 克", "thing"),
+            Keyword(2, "订单编号", "OD20261123000128", "character_string"),
+            Keyword(3, "快递公司", "顺丰速运", "thing"),
+            Keyword(4, "快递单号", "SF1420738211042", "character_string"),
+            Keyword(5, "发货时间", "2026年11月23日 15:01", "time"),
+        ),
+    ),
+    Title(
+        2154,
+        "预约成功提醒",
+        ONE_TIME,
+        307,
+        (
+            Keyword(1, "预约项目", "洗牙", "thing"),
+            Keyword(2, "预约时间", "2026年12月1日 09:30", "date"),
+            Keyword(3, "门店地址", "人民路 18 号", "thing"),
+            Keyword(4, "预约人", "王小明", "name"),
+            Keyword(5, "联系电话", "021-55667788", "phone_number"),
+            Keyword(6, "车牌号", "粤A12345", "car_number"),
+        ),
+    ),
+    Title(
+        1451,
+        "退款结果通知",
+        ONE_TIME,
+        307,
+        (
+            Keyword(1, "订单编号", "OD20261123000128", "character_string"),
+            Keyword(2, "退款金额", "¥128.00", "amount"),
+            Keyword(3, "退款状态", "退款成功", "phrase"),
+            Keyword(4, "退款原因", "商品缺货", "thing"),
+        ),
+    ),
+    Title(
+        3207,
+        "上课提醒",
+        LONG_TERM,
+        402,
+        (
+            Keyword(1, "课程名称", "英语口语入门", "thing"),
+            Keyword(2, "上课时间", "2026年12月1日 19:00", "time"),
+            Keyword(3, "上课方式", "线上", "enum", ("线上", "线下")),
+            Keyword(4, "剩余课时", "12", "number"),
+        ),
+    ),
+    Title(
+        4418,
+        "每日资讯推送",
+        LONG_TERM,
+        616,
+        (
+            Keyword(1, "标题", "今日要闻", "thing"),
+            Keyword(2, "摘要", "三分钟读完今天的大事", "thing"),
+            Keyword(3, "日期", "2026年11月23日", "date"),
+        ),
+    ),
+    Title(
+        1990,
+        "付款成功通知",
+        ONE_TIME,
+        307,
+        (
+            Keyword(1, "付款金额", "¥35.50", "amount"),
+            Keyword(2, "商户名称", "街角咖啡", "thing"),
+            Keyword(3, "付款时间", "2026-11-23 08:15", "date"),
+            Keyword(4, "取餐码", "A", "letter"),
+            Keyword(5, "评级", "★★★★★", "symbol"),
+        ),
+    ),
+)
+
+LIBRARY = MappingProxyType({title.number: title for title in _TITLES})
+
+_READY = (
+    (ORDER_SHIPPED, 1856, (1, 2, 3, 5)),
+    (APPOINTMENT, 2154, (1, 2, 3, 4)),
+    (REFUND, 1451, (1, 2, 3, 4)),
+    (CLASS_REMINDER, 3207, (1, 2, 3)),
+    (DAILY_NEWS, 4418, (1, 2, 3)),
+    (PAYMENT, 1990, (1, 2, 3)),
+)
+
+_LEGACY_NAMES = ("订单编号", "订单金额", "退款结果", "申请时间", "备注")
+
+
+def ready_templates() -> dict[str, Template]:
+    """Return the templates every app has from the start, by id."""
+    return {id: template_of(LIBRARY[title], numbers, id) for id, title, numbers in _READY}
+
+
+def legacy_templates() -> dict[str, Template]:
+    """Return the legacy templates every app has: a refund notice of `keyword1` to `keyword5`."""
+    keys = {f"keyword{number}": name for number, name in enumerate(_LEGACY_NAMES, start=1)}
+    return {
+        LEGACY_REFUND: Template(
+            id=LEGACY_REFUND,
+            title="退款通知",
+            kind=ONE_TIME,
+            content="".join(f"{name}{{{{{key}.DATA}}}}\n" for key, name in keys.items()),
+            example="",
+            keywords=MappingProxyType(dict.fromkeys(keys, ())),
+        )
+    }

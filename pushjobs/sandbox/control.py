@@ -1,0 +1,161 @@
+"""The doors under `/sandbox/`, which WeChat does not have: read the log, arrange the world, order faults.
+
+They answer HTTP 400 with `{"error": …}` where a request cannot be carried out, at once and without the latency of
+WeChat's doors. They are not counted, and they never fail on order.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pushjobs.sandbox.faults import read_rule
+from pushjobs.sandbox.request import Request
+from pushjobs.sandbox.world import FORM_ID_LIFE, PREPAY_MESSAGES, App, FormId, World
+
+__all__ = ["PREFIX", "control"]
+
+PREFIX = "/sandbox/"
+
+_LONGEST_PAGE = 10_000
+_Json = dict[str, Any] | list[Any]
+
+
+def control(world: World, request: Request) -> tuple[int, _Json]:
+    """Carry out a control request; return the HTTP status and the JSON of the answer."""
+    doors = _DOORS.get(request.path.removeprefix(PREFIX))
+    if doors is None:
+        return 404, {"error": f"no door {request.path}; there are {', '.join(sorted(_DOORS))}"}
+    door = doors.get(request.method)
+    if door is None:
+        return 405, {"error": f"{request.path} takes {' and '.join(doors)}"}
+    try:
+        return 200, door(world, request)
+    except (ValueError, TypeError) as error:
+        return 400, {"error": str(error)}
+
+
+def _read_log(world: World, request: Request) -> _Json:
+    after = int(request.query.get("after", "0"))
+    limit = min(int(request.query.get("limit", "1000")), _LONGEST_PAGE)
+    if after < 0 or limit < 1:
+        raise ValueError("after begins at 0, limit at 1")
+    return world.received.page(after, limit)
+
+
+def _read_summary(world: World, _request: Request) -> _Json:
+    return world.received.summary()
+
+
+def _read_pace(world: World, _request: Request) -> _Json:
+    return world.received.pace()
+
+
+def _read_settings(world: World, _request: Request) -> _Json:
+    return world.settings.as_json()
+
+
+def _change_settings(world: World, request: Request) -> _Json:
+    world.settings = world.settings.changed(_object(request))
+    return world.settings.as_json()
+
+
+def _grant_consents(world: World, request: Request) -> _Json:
+    """Add credits: `touser` (one or a list), `template_id`, `credits` (default 1; for a long-term template 1 stands)."""
+    wanted = _object(request)
+    app, template_id, credits = _app(world, wanted), _text(wanted, "template_id"), wanted.get("credits", 1)  # noqa: A001 - the house's word
+    if template_id not in app.templates:
+        raise ValueError(f"{app.appid} has no template {template_id}")
+    if type(credits) is not int:
+        raise ValueError("credits must be a whole number; a negative one takes away")
+    for touser in _users(wanted):
+        key = (touser, template_id)
+        app.credits[key] = max(0, app.credits.get(key, 0) + credits)
+    return {}
+
+
+def _add_form_ids(world: World, request: Request) -> _Json:
+    """Make a legacy permission known: `form_id`, `touser`, `kind` (form or prepay), `age_seconds` since the user's action."""
+    wanted = _object(request)
+    kind, age = wanted.get("kind", "form"), wanted.get("age_seconds", 0)
+    if kind not in {"form", "prepay"} or not isinstance(age, (int, float)):
+        raise ValueError("kind is form or prepay, age_seconds a number")
+    left = PREPAY_MESSAGES if kind == "prepay" else 1
+    form = FormId(_text(wanted, "touser"), left, request.arrived_at - age + FORM_ID_LIFE)
+    _app(world, wanted).form_ids[_text(wanted, "form_id")] = form
+    return {}
+
+
+def _mark_users(world: World, request: Request) -> _Json:
+    """Say what open ids are: `touser` (one or a list), `are` known, refusing (43101) or invalid (40003)."""
+    wanted = _object(request)
+    app, users, mark = _app(world, wanted), set(_users(wanted)), wanted.get("are")
+    marked = {"known": app.known, "refusing": app.refusing, "invalid": app.invalid}
+    if mark not in marked:
+        raise ValueError(f"are takes {', '.join(marked)}")
+    for marks in marked.values():
+        marks -= users
+    marked[mark] |= users
+    app.known |= users if mark == "refusing" else set()
+    return {}
+
+
+def _list_faults(world: World, _request: Request) -> _Json:
+    return [rule.as_json() for rule in world.faults.rules]
+
+
+def _order_fault(world: World, request: Request) -> _Json:
+    rule = read_rule(_object(request))
+    world.faults.add(rule)
+    return rule.as_json()
+
+
+def _clear_faults(world: World, _request: Request) -> _Json:
+    world.faults.rules.clear()
+    return {}
+
+
+def _reset(world: World, _request: Request) -> _Json:
+    world.reset()
+    return {}
+
+
+def _object(request: Request) -> dict[str, Any]:
+    if not isinstance(request.json, dict):
+        raise TypeError("the body must be a JSON object")
+    return request.message
+
+
+def _app(world: World, wanted: dict[str, Any]) -> App:
+    if "appid" not in wanted:
+        return world.first_app()
+    app = world.apps.get(wanted["appid"])
+    if app is None:
+        raise ValueError(f"no app {wanted['appid']}")
+    return app
+
+
+def _text(wanted: dict[str, Any], name: str) -> str:
+    value = wanted.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a string that is not empty")
+    return value
+
+
+def _users(wanted: dict[str, Any]) -> list[str]:
+    users = wanted.get("touser")
+    listed = users if isinstance(users, list) else [users]
+    if not listed or not all(isinstance(user, str) and user for user in listed):
+        raise ValueError("touser must be an open id or a list of them")
+    return listed
+
+
+_DOORS: dict[str, dict[str, Callable[[World, Request], _Json]]] = {
+    "log": {"GET": _read_log},
+    "summary": {"GET": _read_summary},
+    "pace": {"GET": _read_pace},
+    "settings": {"GET": _read_settings, "POST": _change_settings},
+    "consents": {"POST": _grant_consents},
+    "form_ids": {"POST": _add_form_ids},
+    "users": {"POST": _mark_users},
+    "faults": {"GET": _list_faults, "POST": _order_fault, "DELETE": _clear_faults},
+    "reset": {"POST": _reset},
+}

@@ -1,0 +1,129 @@
+"""The template calls of `/wxaapi/newtmpl/` and the question for the quota: what an app has, what it may add, what is left.
+
+Bodies are JSON here, as the current pages have it; WeChat takes forms too, we never send them.
+"""
+
+import secrets
+from typing import Any
+
+from pushjobs.sandbox import paths
+from pushjobs.sandbox.answers import OK, Refusal, refusal
+from pushjobs.sandbox.catalogue import CATEGORIES, LIBRARY, Template, template_of
+from pushjobs.sandbox.request import Request
+from pushjobs.sandbox.world import App, World
+
+__all__ = [
+    "add_template",
+    "delete_template",
+    "get_categories",
+    "get_keywords",
+    "get_quota",
+    "get_templates",
+    "get_titles",
+]
+
+_KEYWORDS_AT_LEAST, _KEYWORDS_AT_MOST = 2, 5
+_LONGEST_SCENE = 15
+_TITLES_AT_MOST = 30
+# What WeChat publishes for the sends (with WeChat Pay), and a round figure for calls it publishes none for.
+_DAILY_LIMITS = {paths.SUBSCRIBE_SEND: 30_000_000, paths.LEGACY_SEND: 1_000_000}
+_OTHER_DAILY_LIMIT = 10_000
+
+Answer = dict[str, Any] | Refusal
+
+
+def get_templates(_world: World, app: App, _request: Request) -> Answer:
+    """Answer `GET gettemplate`: the app's own templates."""
+    return {**OK, "data": [template.as_json() for template in app.templates.values()]}
+
+
+def add_template(_world: World, app: App, request: Request) -> Answer:
+    """Answer `POST addtemplate`: a title's keywords, in the caller's order, become a template."""
+    wanted = request.message
+    tid, numbers, scene = wanted.get("tid"), wanted.get("kidList"), wanted.get("sceneDesc", "")
+    title = LIBRARY.get(int(tid)) if isinstance(tid, str) and tid.isdecimal() else None
+    if title is None:
+        return refusal(200014)
+    if not isinstance(numbers, list) or not _KEYWORDS_AT_LEAST <= len(numbers) <= _KEYWORDS_AT_MOST:
+        return refusal(200020)
+    if {keyword.number for keyword in title.keywords}.issuperset(numbers) is False or len(set(numbers)) != len(numbers):
+        return refusal(200020)
+    if not isinstance(scene, str) or len(scene) > _LONGEST_SCENE:
+        return refusal(200021)
+    template = template_of(title, numbers, secrets.token_urlsafe(32))
+    if existing := _same(app, template):
+        return {**refusal(200022)._asdict(), "priTmplId": existing.id}
+    app.templates[template.id] = template
+    return {**OK, "priTmplId": template.id}
+
+
+def _same(app: App, wanted: Template) -> Template | None:
+    both = (wanted.title, wanted.content)
+    return next((each for each in app.templates.values() if (each.title, each.content) == both), None)
+
+
+def delete_template(_world: World, app: App, request: Request) -> Answer:
+    """Answer `POST deltemplate`."""
+    id = request.message.get("priTmplId")  # noqa: A001 - the house's word
+    if not isinstance(id, str) or app.templates.pop(id, None) is None:
+        return refusal(20002)
+    return OK
+
+
+def get_categories(_world: World, _app: App, _request: Request) -> Answer:
+    """Answer `GET getcategory`."""
+    return {**OK, "data": [{"id": number, "name": name} for number, name in CATEGORIES.items()]}
+
+
+def get_titles(_world: World, _app: App, request: Request) -> Answer:
+    """Answer `GET getpubtemplatetitles`: the library's titles of some categories, a page of them."""
+    ids = request.query.get("ids", "")
+    if not ids:
+        return refusal(200018)
+    if not all(part.isdecimal() and int(part) in CATEGORIES for part in ids.split(",")):
+        return refusal(200019)
+    start, limit = request.query.get("start", ""), request.query.get("limit", "")
+    if not start.isdecimal():
+        return refusal(200016)
+    if not limit.isdecimal() or not 1 <= int(limit) <= _TITLES_AT_MOST:
+        return refusal(200017)
+    categories = {int(part) for part in ids.split(",")}
+    titles = [title for title in LIBRARY.values() if title.category in categories]
+    page = titles[int(start) : int(start) + int(limit)]
+    listed = [
+        {"tid": each.number, "title": each.name, "type": each.kind, "categoryId": str(each.category)} for each in page
+    ]
+    return {**OK, "count": len(titles), "data": listed}
+
+
+def get_keywords(_world: World, _app: App, request: Request) -> Answer:
+    """Answer `GET getpubtemplatekeywords`: what a title's templates may be made of."""
+    tid = request.query.get("tid", "")
+    title = LIBRARY.get(int(tid)) if tid.isdecimal() else None
+    if title is None:
+        return refusal(200014)
+    listed = [
+        {"kid": each.number, "name": each.name, "example": each.example, "rule": each.rule} for each in title.keywords
+    ]
+    return {**OK, "count": len(listed), "data": listed}
+
+
+def get_quota(world: World, app: App, request: Request) -> Answer:
+    """Answer `POST /cgi-bin/openapi/quota/get`: how much of a call's day is used, and its shorter limit if it has one."""
+    path = request.message.get("cgi_path")
+    if not isinstance(path, str) or not path.startswith("/"):
+        return refusal(76003)
+    if path.startswith("/sns/"):
+        return refusal(76022)
+    if path not in paths.ALL:
+        return refusal(76021)
+    settings, is_send = world.settings, path in paths.SENDS
+    limit = _DAILY_LIMITS.get(path, _OTHER_DAILY_LIMIT)
+    if is_send and settings.per_day is not None:
+        limit = settings.per_day
+    used = app.meters[path].used(request.arrived_at)
+    answer: dict[str, Any] = {**OK, "quota": {"daily_limit": limit, "used": used, "remain": max(0, limit - used)}}
+    for calls, seconds in ((settings.per_second, 1), (settings.per_minute, 60)):
+        if is_send and calls is not None and "rate_limit" not in answer:
+            answer["rate_limit"] = {"call_count": calls, "refresh_second": seconds}
+    return answer

@@ -1,0 +1,181 @@
+"""Every setting, and the only reader of the environment.
+
+Each is an environment variable with the prefix `PUSHJOBS_`. Two sources fill what is unset: the file of addresses and
+the file of keys that the embedded servers write under `PUSHJOBS_DIRECTORY`. Nothing here connects to anything; whoever
+asks for an address that is neither set nor running gets `NotRunning`, with what to do.
+"""
+
+import base64
+import binascii
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pushjobs.errors import Misconfigured, NotRunning
+
+__all__ = ["LEASE_SECONDS", "Settings", "load"]
+
+LEASE_SECONDS = 15.0
+"""How long a worker may hold a job. With the rescue tick it bounds how soon a death is decided (20 s)."""
+
+_LONGEST_CALL = 12.0
+"""A longer call would not fit the lease with a second to spare (design 12.1)."""
+
+_KEY_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """All settings of one process, validated. Secrets are masked in every representation."""
+
+    model_config = SettingsConfigDict(env_prefix="PUSHJOBS_", frozen=True, extra="ignore")
+
+    directory: Path = Field(default=Path(".pushjobs"), description="Where the embedded servers keep everything.")
+    database_url: str | None = Field(default=None, description="PostgreSQL; unset: the embedded one.")
+    redis_url: str | None = Field(default=None, description="Redis or Valkey; unset: the embedded one.")
+    broker_url: str | None = Field(default=None, description="Celery's broker; unset: the Redis.")
+    wechat_base_url: str = Field(default="https://api.weixin.qq.com", description="Where WeChat's API is.")
+    wechat_appid: str | None = Field(default=None, description="The Mini Program's appid.")
+    wechat_secret: SecretStr | None = Field(default=None, description="The Mini Program's secret.")
+    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Comma-separated base64 keys of 32 bytes: the first encrypts, all decrypt."
+    )
+    lookup_key: SecretStr | None = Field(
+        default=None, description="Base64 key of 32 bytes for finding recipients; never rotated online."
+    )
+    timezone: str = Field(default="Asia/Shanghai", description="The app's zone: how `time` is read, when days end.")
+    rate_per_second: float = Field(default=50.0, gt=0, le=100_000, description="Calls a second, over all workers.")
+    lookahead_seconds: float = Field(default=5.0, ge=1, le=10, description="How early due jobs leave SQL.")
+    call_timeout_seconds: float = Field(default=5.0, gt=0, le=_LONGEST_CALL, description="WeChat's time to answer.")
+    slice_size: int = Field(default=100, ge=1, le=1000, description="Jobs admitted and settled together.")
+    plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            _key_bytes(secret)
+        return value
+
+    @field_validator("lookup_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _key_bytes(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError) as error:
+            raise ValueError("is no zone of the tz database, such as Asia/Shanghai") from error
+        return value
+
+    @model_validator(mode="after")
+    def _has_both_credentials(self) -> Self:
+        if (self.wechat_appid is None) != (self.wechat_secret is None):
+            missing = "WECHAT_SECRET" if self.wechat_secret is None else "WECHAT_APPID"
+            raise ValueError(f"PUSHJOBS_{missing} is missing: appid and secret come together")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The app's zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def require_database_url(self) -> str:
+        """PostgreSQL's address; raises NotRunning where there is none."""
+        return self.database_url or _not_running(self.directory, "DATABASE_URL")
+
+    @property
+    def require_redis_url(self) -> str:
+        """Redis' address; raises NotRunning where there is none."""
+        return self.redis_url or _not_running(self.directory, "REDIS_URL")
+
+    @property
+    def require_broker_url(self) -> str:
+        """The broker's address in kombu's spelling: a unix socket is `redis+socket://`."""
+        url = self.broker_url or self.require_redis_url
+        return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
+
+    @property
+    def require_credentials(self) -> tuple[str, str]:
+        """Appid and secret; raises Misconfigured where they are missing."""
+        if self.wechat_appid is None or self.wechat_secret is None:
+            raise Misconfigured("PUSHJOBS_WECHAT_APPID and PUSHJOBS_WECHAT_SECRET are not set: no app to send for")
+        return self.wechat_appid, self.wechat_secret.get_secret_value()
+
+    @property
+    def require_encryption_keys(self) -> tuple[bytes, ...]:
+        """The key ring, newest first; raises Misconfigured where it is empty."""
+        if not self.encryption_keys:
+            raise Misconfigured("PUSHJOBS_ENCRYPTION_KEYS is not set, and the directory holds no keys.json")
+        return tuple(_key_bytes(key) for key in self.encryption_keys)
+
+    @property
+    def require_lookup_key(self) -> bytes:
+        """The key of the blind index; raises Misconfigured where it is missing."""
+        if self.lookup_key is None:
+            raise Misconfigured("PUSHJOBS_LOOKUP_KEY is not set, and the directory holds no keys.json")
+        return _key_bytes(self.lookup_key)
+
+
+def load(directory: Path | None = None) -> Settings:
+    """Read the environment, then what the embedded servers of the directory wrote; raise Misconfigured if it is bad.
+
+    What the environment sets is not overwritten, so that `PUSHJOBS_DATABASE_URL` and its like always win.
+    """
+    try:
+        settings = Settings() if directory is None else Settings(directory=directory)
+        found = {**_read(settings.directory / "addresses.json"), **_read(settings.directory / "keys.json")}
+        unset = {name: value for name, value in found.items() if getattr(settings, name, 0) in {None, ()}}
+        # Validated once more as a whole: `model_copy` would take the values as they are.
+        return Settings(directory=settings.directory, **unset) if unset else settings
+    except ValidationError as error:
+        raise Misconfigured("; ".join(_fault(item) for item in error.errors(include_input=False))) from None
+
+
+def _fault(item: ErrorDetails) -> str:
+    """Say which variable is wrong, without its value: it may be a secret."""
+    name = "_".join(str(part) for part in item["loc"] if isinstance(part, str)).upper()
+    message = item["msg"].removeprefix("Value error, ")
+    return f"PUSHJOBS_{name}: {message}" if name else message
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{path} cannot be read ({type(error).__name__}): mend or remove it") from None
+
+
+def _key_bytes(secret: SecretStr) -> bytes:
+    try:
+        key = base64.b64decode(secret.get_secret_value(), validate=True)
+    except binascii.Error:
+        raise ValueError("is not base64: make one with `openssl rand -base64 32`") from None
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"has {len(key)} bytes: a key has 32, make one with `openssl rand -base64 32`")
+    return key
+
+
+def _not_running(directory: Path, variable: str) -> str:
+    where = os.fspath(directory.absolute())
+    raise NotRunning(
+        f"nothing runs in {where}: start it with `pushjobs up --directory {where}`, or set PUSHJOBS_{variable}"
+    )

@@ -1,0 +1,185 @@
+"""Storing new jobs: many in one COPY, one in one INSERT, and idempotency keys that hold against races.
+
+All of a chunk is stored in the caller's transaction or none of it. Numbers are drawn before anything is written, so
+that a key can name its job; a number that a known key makes superfluous is simply never used.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg import Connection as PsycopgConnection
+from sqlalchemy import Connection
+
+from pushjobs.domain.job import JobId, Lane, OnQuota
+from pushjobs.domain.lifecycle import Transition, target
+from pushjobs.settings import LEASE_SECONDS
+from pushjobs.store.database import as_json, statement
+
+__all__ = ["Claimed", "KeyClaim", "NewJob", "claim_keys", "draw_ids", "insert", "store_content"]
+
+_COPY_FROM = 20
+"""Rows from which COPY is worth its set-up."""
+
+_KEEP_KEY = timedelta(days=30)
+"""How long an idempotency key outlives its job's deadline (design 12.19)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job about to be stored. `released`: published by its maker right after the commit, not by a tick."""
+
+    id: JobId
+    app_no: int
+    template_no: int
+    content_no: int | None
+    lane: Lane
+    on_quota: OnQuota
+    planned_at: datetime
+    expires_at: datetime
+    recipient: bytes
+    sealed: bytes
+    reference: str | None
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyClaim:
+    """An idempotency key asked for on behalf of a job about to be stored."""
+
+    app_no: int
+    key: str
+    fingerprint: bytes
+    job_id: JobId
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """Whose a key is: ours if `job_id` is the one we asked for."""
+
+    job_id: JobId
+    fingerprint: bytes
+
+
+_DRAW = statement("SELECT nextval('pushjobs.jobs_id_seq') FROM generate_series(1, :count)")
+
+_COLUMNS = (
+    "id, app_no, template_no, content_no, lane, state, on_quota, release_no, planned_at, due_at, expires_at, "
+    "lease_until, recipient, sealed, reference"
+)
+_COPY = f"COPY pushjobs.jobs ({_COLUMNS}) FROM STDIN"
+# `now` by the database's clock where it is later: a maker whose clock lags must not make a job due in the past, nor
+# one whose clock runs ahead break the check that a job expires after its time.
+_INSERT = statement(f"""
+INSERT INTO pushjobs.jobs ({_COLUMNS})
+VALUES (:id, :app_no, :template_no, :content_no, :lane, :state, :on_quota, :release_no, :planned_at, :planned_at,
+        :expires_at, CASE WHEN :released THEN now() + make_interval(secs => :lease) END, :recipient, :sealed,
+        :reference)""")  # noqa: S608 - a constant of ours, no input
+
+# A concurrent maker of the same key makes us wait here until it commits; then its row is what the second part reads.
+_CLAIM_KEYS = statement("""
+INSERT INTO pushjobs.idempotency_keys (app_no, key, fingerprint, job_id, keep_until)
+SELECT app_no, key, decode(fingerprint, 'hex'), job_id, keep_until
+  FROM json_to_recordset(:claims) AS c(app_no smallint, key text, fingerprint text, job_id bigint,
+                                       keep_until timestamptz)
+ ORDER BY app_no, key
+    ON CONFLICT DO NOTHING""")
+_READ_KEYS = statement("""
+SELECT k.app_no, k.key, k.fingerprint, k.job_id
+  FROM json_to_recordset(:claims) AS c(app_no smallint, key text)
+  JOIN pushjobs.idempotency_keys k USING (app_no, key)""")
+
+_STORE_CONTENT = statement("""
+INSERT INTO pushjobs.contents (app_no, template_no, sealed) VALUES (:app_no, :template_no, :sealed)
+RETURNING content_no""")
+
+
+def draw_ids(connection: Connection, count: int) -> list[JobId]:
+    """Draw job numbers; they rise, and need not be consecutive."""
+    return [JobId(number) for number in connection.execute(_DRAW, {"count": count}).scalars()]
+
+
+def claim_keys(connection: Connection, claims: Sequence[KeyClaim]) -> dict[tuple[int, str], Claimed]:
+    """Take the keys that are free and tell whose each one is; the claims' keys must differ."""
+    rows = as_json(
+        [
+            {
+                "app_no": claim.app_no,
+                "key": claim.key,
+                "fingerprint": claim.fingerprint.hex(),
+                "job_id": claim.job_id,
+                "keep_until": claim.expires_at + _KEEP_KEY,
+            }
+            for claim in claims
+        ]
+    )
+    connection.execute(_CLAIM_KEYS, {"claims": rows})
+    return {
+        (row.app_no, row.key): Claimed(job_id=JobId(row.job_id), fingerprint=row.fingerprint)
+        for row in connection.execute(_READ_KEYS, {"claims": rows})
+    }
+
+
+def insert(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    """Store new jobs: due at their time, or released already where their maker publishes them."""
+    if len(jobs) >= _COPY_FROM:
+        _copy(connection, jobs)
+        return
+    for job in jobs:
+        connection.execute(
+            _INSERT,
+            {
+                "id": job.id,
+                "app_no": job.app_no,
+                "template_no": job.template_no,
+                "content_no": job.content_no,
+                "lane": job.lane,
+                "state": _state(job),
+                "on_quota": job.on_quota,
+                "release_no": int(job.released),
+                "planned_at": job.planned_at,
+                "expires_at": job.expires_at,
+                "released": job.released,
+                "lease": LEASE_SECONDS,
+                "recipient": job.recipient,
+                "sealed": job.sealed,
+                "reference": job.reference,
+            },
+        )
+
+
+def store_content(connection: Connection, *, app_no: int, template_no: int, sealed: bytes) -> int:
+    """Store a content that many jobs will share; return its number."""
+    row = connection.execute(_STORE_CONTENT, {"app_no": app_no, "template_no": template_no, "sealed": sealed})
+    return int(row.scalar_one())
+
+
+def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, PsycopgConnection)  # noqa: S101 - narrows the type; the engine has no other driver
+    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for job in jobs:
+            copy.write_row(
+                (
+                    job.id,
+                    job.app_no,
+                    job.template_no,
+                    job.content_no,
+                    job.lane,
+                    _state(job),
+                    job.on_quota,
+                    0,
+                    job.planned_at,
+                    job.planned_at,
+                    job.expires_at,
+                    None,
+                    job.recipient,
+                    job.sealed,
+                    job.reference,
+                )
+            )
+
+
+def _state(job: NewJob) -> str:
+    return target(Transition.RELEASE if job.released else Transition.GIVE_BACK)

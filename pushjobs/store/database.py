@@ -1,0 +1,106 @@
+"""The connection to PostgreSQL: one engine a process, made after fork, and transactions that say what went wrong.
+
+Nothing here repeats a statement. Who may repeat is decided where the statement stands: a claim may (its tick comes
+again), a settle must (`delivery` repeats it until it commits), a caller's insert may not.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, TextClause, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from pushjobs.domain.lifecycle import Transition, sources, target
+from pushjobs.errors import NotReady, Unreachable
+
+__all__ = ["CallersSession", "Database", "Transaction", "as_json", "joined", "statement"]
+
+Transaction = Connection
+"""An open transaction, as other rooms pass it along without knowing SQLAlchemy."""
+
+CallersSession = Session | Connection
+"""A transaction of the caller's own, on our database: what is accepted within it commits with it."""
+
+_UNDEFINED_TABLE, _UNDEFINED_SCHEMA = "42P01", "3F000"
+
+
+class Database:
+    """PostgreSQL at one address. `pool_size` bounds the connections this process holds."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, statement_timeout_seconds: float = 30.0) -> None:
+        self._url = make_url(url)
+        self._engine = create_engine(
+            self._url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            # A connection that a database restart has closed is noticed before a statement is lost on it.
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": "pushjobs",
+                # The session's zone is the answer's zone: everything leaves the database in UTC. Names are always
+                # qualified; a fixed path keeps a role named like our schema from hiding that one is not.
+                "options": "-c timezone=UTC -c search_path=public "
+                f"-c statement_timeout={int(statement_timeout_seconds * 1000)}",
+            },
+        )
+
+    @property
+    def address(self) -> str:
+        """Where it is, without a password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction: committed at the end, rolled back by an exception.
+
+        Raises Unreachable when PostgreSQL does not answer, NotReady when our tables are not there.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise Unreachable(
+                f"PostgreSQL at {self.address} does not answer ({_first_line(error)}): is it running, "
+                "and is PUSHJOBS_DATABASE_URL right?"
+            ) from None
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) in {_UNDEFINED_TABLE, _UNDEFINED_SCHEMA}:
+                raise NotReady(f"the database at {self.address} lacks our tables: run `pushjobs db upgrade`") from None
+            raise
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+
+def joined(session: CallersSession) -> Connection:
+    """Return the connection of a caller's own transaction, to commit with it."""
+    return session.connection() if isinstance(session, Session) else session
+
+
+def statement(sql: str, *transitions: Transition) -> TextClause:
+    """Write a statement whose states come from the lifecycle.
+
+    `{release.sources}` becomes `IN ('scheduled')` and `{release.target}` becomes `'released'`, as literals: the
+    planner proves a partial index's predicate only from literals, never from parameters.
+    """
+    for transition in transitions:
+        listed = ", ".join(f"'{state}'" for state in sources(transition))
+        sql = sql.replace(f"{{{transition}.sources}}", f"IN ({listed})")
+        sql = sql.replace(f"{{{transition}.target}}", f"'{target(transition)}'")
+    return text(sql)
+
+
+def as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Encode rows as one JSON parameter: faster than arrays, and one statement serves any number of rows."""
+    return orjson.dumps(rows).decode()
+
+
+def _first_line(error: DBAPIError) -> str:
+    """Name the fault without the statement and its parameters, which may hold what must not be logged."""
+    return str(error.orig).strip().partition("\n")[0]

@@ -1,0 +1,49 @@
+"""What the sealed columns hold, and what each is bound to.
+
+A job's envelope holds the open id, the form id, and the content unless that is shared; it opens only in its own app
+and for its own recipient. A shared content opens only in its app and for its template.
+"""
+
+from pushjobs.domain.message import Content, FormIdKind, Message
+from pushjobs.store.sealing import Sealer
+
+__all__ = ["open_message", "seal_content", "seal_message"]
+
+
+def seal_message(sealer: Sealer, message: Message, *, appid: str, recipient: bytes, is_shared: bool) -> bytes:
+    """Seal a job's message; a shared content is left out, for it is stored once elsewhere."""
+    record: dict[str, object] = {"touser": message.touser}
+    if message.form_id is not None:
+        record |= {"form_id": message.form_id, "form_id_kind": message.form_id_kind}
+    if not is_shared:
+        record["content"] = message.content.as_record()
+    return sealer.seal(record, _job(appid, recipient))
+
+
+def seal_content(sealer: Sealer, content: Content, *, appid: str) -> bytes:
+    """Seal a content that many jobs will share."""
+    return sealer.seal(content.as_record(), _content(appid, content.template_id))
+
+
+def open_message(
+    sealer: Sealer, *, sealed: bytes, sealed_content: bytes | None, appid: str, recipient: bytes, template_id: str
+) -> Message:
+    """Open a job's message, its own content or the shared one; raise Undecryptable."""
+    record = sealer.open(sealed, _job(appid, recipient))
+    content = record.get("content")
+    if sealed_content is not None:
+        content = sealer.open(sealed_content, _content(appid, template_id))
+    return Message(
+        touser=record["touser"],
+        content=Content.from_record(content),
+        form_id=record.get("form_id"),
+        form_id_kind=FormIdKind(record.get("form_id_kind", FormIdKind.FORM)),
+    )
+
+
+def _job(appid: str, recipient: bytes) -> bytes:
+    return b"jobs\0" + appid.encode() + b"\0" + recipient
+
+
+def _content(appid: str, template_id: str) -> bytes:
+    return b"contents\0" + appid.encode() + b"\0" + template_id.encode()

@@ -1,0 +1,179 @@
+"""Reading jobs, and the two changes their owners may make: cancel and reschedule."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
+
+from pushjobs.domain.job import Job, JobId, JobState, Lane, Reason
+from pushjobs.domain.lifecycle import Transition, sources
+from pushjobs.store.database import statement
+from pushjobs.store.tables import apps, job_history, jobs, templates
+
+__all__ = ["Filter", "Happening", "cancel", "cancel_matching", "count_by_state", "find", "get", "history", "reschedule"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which jobs are meant; what is None does not narrow. `before`: only numbers below it, for paging."""
+
+    ids: tuple[JobId, ...] | None = None
+    app_no: int | None = None
+    reference: str | None = None
+    recipient: bytes | None = None
+    state: JobState | None = None
+    template_id: str | None = None
+    before: JobId | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the filter as SQL conditions."""
+        wanted: list[tuple[object, ColumnElement[bool]]] = [
+            (self.ids, jobs.c.id.in_(self.ids or ())),
+            (self.app_no, jobs.c.app_no == self.app_no),
+            (self.reference, jobs.c.reference == self.reference),
+            (self.recipient, jobs.c.recipient == self.recipient),
+            (self.state, jobs.c.state == self.state),
+            (self.template_id, templates.c.template_id == self.template_id),
+            (self.before, jobs.c.id < self.before),
+        ]
+        return [condition for value, condition in wanted if value is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One entry of a job's history."""
+
+    at: datetime
+    release_no: int
+    transition: Transition
+    state: JobState
+    reason: Reason | None
+    errcode: int | None
+
+
+_AT_ONCE = 1000
+
+_JOB: Select[Any] = (
+    select(jobs, apps.c.appid, templates.c.template_id)
+    .join(apps, jobs.c.app_no == apps.c.app_no)
+    .join(templates, jobs.c.template_no == templates.c.template_no)
+)
+
+# Both lock in the order of ids, like every statement that locks several jobs (design 12.9).
+_CANCEL = statement(
+    """
+WITH chosen AS MATERIALIZED (
+    SELECT id FROM pushjobs.jobs WHERE id = ANY (:ids) AND state {cancel.sources} ORDER BY id FOR UPDATE
+), moved AS (
+    UPDATE pushjobs.jobs j
+       SET state = {cancel.target}, reason = :reason, lease_until = NULL, closed_at = clock_timestamp()
+      FROM chosen WHERE j.id = chosen.id AND j.state {cancel.sources}
+ RETURNING j.id, j.release_no, j.state, j.reason
+), told AS (
+    INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
+    SELECT id, release_no, 'cancel', state, reason FROM moved
+)
+SELECT id FROM moved""",
+    Transition.CANCEL,
+)
+
+# The release number rises, so that a message already on its way finds nothing when it arrives.
+_RESCHEDULE = statement(
+    """
+WITH moved AS (
+    UPDATE pushjobs.jobs
+       SET state = {reschedule.target}, reason = :reason, lease_until = NULL, release_no = release_no + 1,
+           planned_at = :planned_at, due_at = :planned_at, expires_at = :expires_at
+     WHERE id = :id AND state {reschedule.sources}
+ RETURNING id, release_no, state, reason
+), told AS (
+    INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
+    SELECT id, release_no, 'reschedule', state, reason FROM moved
+)
+SELECT id FROM moved""",
+    Transition.RESCHEDULE,
+)
+
+_COUNT = statement("SELECT state, count(*) AS jobs FROM pushjobs.jobs GROUP BY state")
+
+
+def get(connection: Connection, job_id: JobId) -> Job | None:
+    """Return one job, or None."""
+    row = connection.execute(_JOB.where(jobs.c.id == job_id)).one_or_none()
+    return None if row is None else _job(row)
+
+
+def find(connection: Connection, wanted: Filter, limit: int) -> list[Job]:
+    """Return the newest jobs that match, at most `limit`."""
+    rows = connection.execute(_JOB.where(*wanted.conditions()).order_by(jobs.c.id.desc()).limit(limit))
+    return [_job(row) for row in rows]
+
+
+def cancel(connection: Connection, ids: Sequence[JobId]) -> set[JobId]:
+    """Cancel those of the jobs that nobody has begun to send; return which."""
+    rows = connection.execute(_CANCEL, {"ids": list(ids), "reason": Reason.REQUESTED})
+    return {JobId(number) for number in rows.scalars()}
+
+
+def cancel_matching(connection: Connection, wanted: Filter) -> int:
+    """Cancel every job that matches and that nobody has begun to send; return how many."""
+    open_states = jobs.c.state.in_(sources(Transition.CANCEL))
+    chosen = select(jobs.c.id).join(templates, jobs.c.template_no == templates.c.template_no)
+    chosen = chosen.where(open_states, *wanted.conditions()).order_by(jobs.c.id).limit(_AT_ONCE)
+    cancelled = 0
+    while ids := list(connection.execute(chosen).scalars()):
+        cancelled += len(cancel(connection, ids))
+    return cancelled
+
+
+def reschedule(connection: Connection, job_id: JobId, *, planned_at: datetime, expires_at: datetime) -> bool:
+    """Move a job that nobody has begun to send to another time; tell whether that was possible."""
+    values = {"id": job_id, "planned_at": planned_at, "expires_at": expires_at, "reason": Reason.REQUESTED}
+    return connection.execute(_RESCHEDULE, values).one_or_none() is not None
+
+
+def history(connection: Connection, job_id: JobId) -> list[Happening]:
+    """Return what happened to a job beyond the happy path, oldest first."""
+    rows = connection.execute(
+        select(job_history).where(job_history.c.job_id == job_id).order_by(job_history.c.entry_no)
+    )
+    return [
+        Happening(
+            at=row.at,
+            release_no=row.release_no,
+            transition=Transition(row.transition),
+            state=row.state,
+            reason=Reason(row.reason) if row.reason else None,
+            errcode=row.errcode,
+        )
+        for row in rows
+    ]
+
+
+def count_by_state(connection: Connection) -> Mapping[JobState, int]:
+    """Return how many jobs are in each state; states without jobs are there with 0."""
+    counted = {row.state: row.jobs for row in connection.execute(_COUNT)}
+    return {state: counted.get(state, 0) for state in JobState}
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=JobId(row.id),
+        appid=row.appid,
+        template_id=row.template_id,
+        state=row.state,
+        lane=Lane(row.lane),
+        time=row.planned_at,
+        due_at=row.due_at,
+        expires=row.expires_at,
+        attempts=row.attempts,
+        reason=Reason(row.reason) if row.reason else None,
+        errcode=row.errcode,
+        msgid=row.msgid,
+        reference=row.reference,
+        created_at=row.created_at,
+        called_at=row.called_at,
+        closed_at=row.closed_at,
+    )

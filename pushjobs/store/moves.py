@@ -1,0 +1,108 @@
+"""The one statement by which workers change states: many jobs at once, each fenced by its release number.
+
+A move applies only to a row that still is in a state the lifecycle allows, under the release number the mover holds.
+Whoever comes late (a duplicate of the message, a worker that slept, an answer after a rescue and a new release)
+matches nothing and changes nothing; the caller learns which moves took hold and acts only on those.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pushjobs.domain.job import JobId, Reason
+from pushjobs.domain.lifecycle import Transition, sources, target
+from pushjobs.store.database import as_json, statement
+
+__all__ = ["Move", "apply", "note_late"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One job's change of state, under one release number.
+
+    `due_in`: seconds from the database's now to the next try. `lease`: seconds the mover may hold the job.
+    `called_ago`: seconds since the call left. `counts`: whether the attempt counts.
+    """
+
+    id: JobId
+    release_no: int
+    transition: Transition
+    reason: Reason | None = None
+    errcode: int | None = None
+    msgid: int | None = None
+    due_in: float | None = None
+    lease: float | None = None
+    called_ago: float | None = None
+    counts: bool = False
+
+
+# Rows are locked in the order of their ids by everyone who locks several (design 12.9): no deadlocks among movers.
+# `closed_at` and `lease_until` follow from the target state; the table's checks hold them to it.
+_APPLY = statement("""
+WITH moves AS (
+    SELECT * FROM json_to_recordset(:moves) AS m(
+        id bigint, release_no int, transition text, sources text, target text, reason text, errcode int,
+        msgid bigint, due_in float, lease float, called_ago float, counts boolean)
+), locked AS MATERIALIZED (
+    SELECT j.id FROM pushjobs.jobs j JOIN moves m USING (id)
+     WHERE j.release_no = m.release_no AND j.state = ANY (m.sources::pushjobs.job_state[])
+     ORDER BY j.id FOR UPDATE OF j
+), moved AS (
+    UPDATE pushjobs.jobs j
+       SET state = m.target::pushjobs.job_state,
+           reason = m.reason,
+           errcode = m.errcode,
+           msgid = coalesce(m.msgid, j.msgid),
+           attempts = j.attempts + m.counts::int,
+           due_at = coalesce(clock_timestamp() + make_interval(secs => m.due_in), j.due_at),
+           lease_until = now() + make_interval(secs => m.lease),
+           called_at = coalesce(clock_timestamp() - make_interval(secs => m.called_ago), j.called_at),
+           closed_at = CASE WHEN m.target NOT IN ('scheduled', 'released', 'sending') THEN clock_timestamp() END
+      FROM moves m
+     WHERE j.id = m.id AND j.id IN (SELECT id FROM locked)
+       AND j.release_no = m.release_no AND j.state = ANY (m.sources::pushjobs.job_state[])
+ RETURNING j.id, m.release_no, m.transition, j.state, m.reason, m.errcode
+), told AS (
+    INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
+    SELECT id, release_no, transition, state, reason, errcode FROM moved WHERE reason IS NOT NULL
+)
+SELECT id FROM moved""")
+
+_LATE = statement("""
+INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
+SELECT j.id, m.release_no, m.transition, j.state, :reason, m.errcode
+  FROM json_to_recordset(:moves) AS m(id bigint, release_no int, transition text, errcode int)
+  JOIN pushjobs.jobs j USING (id)""")
+
+
+def apply(connection: Connection, moves: Sequence[Move]) -> set[JobId]:
+    """Make the moves that are still valid and return the ids of their jobs. A move with a reason enters the history."""
+    if not moves:
+        return set()
+    rows = connection.execute(_APPLY, {"moves": as_json([_row(move) for move in moves])})
+    return {JobId(row.id) for row in rows}
+
+
+def note_late(connection: Connection, moves: Sequence[Move]) -> None:
+    """Enter in the history what came too late to change anything."""
+    if moves:
+        connection.execute(_LATE, {"moves": as_json([_row(move) for move in moves]), "reason": Reason.LATE_ANSWER})
+
+
+def _row(move: Move) -> dict[str, Any]:
+    return {
+        "id": move.id,
+        "release_no": move.release_no,
+        "transition": move.transition,
+        "sources": "{" + ",".join(sources(move.transition)) + "}",
+        "target": target(move.transition),
+        "reason": move.reason,
+        "errcode": move.errcode,
+        "msgid": move.msgid,
+        "due_in": move.due_in,
+        "lease": move.lease,
+        "called_ago": move.called_ago,
+        "counts": move.counts,
+    }

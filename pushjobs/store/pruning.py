@@ -1,0 +1,22 @@
+"""Deleting what has served its time, a bounded number of rows at a time."""
+
+from sqlalchemy import Connection
+
+from pushjobs.store.database import statement
+
+__all__ = ["prune"]
+
+# Back-pressure looks at seconds; an hour is for people who look at how it drained.
+_PRUNE = (
+    statement("""
+DELETE FROM pushjobs.settlements WHERE entry_no IN (
+    SELECT entry_no FROM pushjobs.settlements WHERE at < now() - interval '1 hour' LIMIT :limit)"""),
+    statement("""
+DELETE FROM pushjobs.idempotency_keys WHERE (app_no, key) IN (
+    SELECT app_no, key FROM pushjobs.idempotency_keys WHERE keep_until < now() LIMIT :limit)"""),
+)
+
+
+def prune(connection: Connection, *, limit: int) -> int:
+    """Delete at most `limit` rows of each kind; return the largest number deleted of one kind."""
+    return max(connection.execute(each, {"limit": limit}).rowcount for each in _PRUNE)

@@ -1,0 +1,167 @@
+"""Claiming due jobs, counting what is out, and taking back what nobody holds any more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from pushjobs.domain.job import JobId, JobState, Lane, Reason
+from pushjobs.domain.lifecycle import Transition
+from pushjobs.settings import LEASE_SECONDS
+from pushjobs.store.database import statement
+
+__all__ = ["Bucket", "Load", "Released", "Rescued", "buckets", "claim", "load", "lock", "renew", "rescue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What claims run by: one app's one lane."""
+
+    app_no: int
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A job just claimed. `due_in`: seconds from the database's now to its moment; negative when overdue."""
+
+    id: JobId
+    release_no: int
+    due_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How a bucket drains: jobs `released` now, and jobs settled over the last `DRAIN_WINDOW` seconds."""
+
+    outstanding: int
+    settled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescued:
+    """A job taken back from a worker whose lease ran out."""
+
+    id: JobId
+    state: JobState
+
+
+DRAIN_WINDOW = 5.0
+"""Seconds over which back-pressure looks at what was settled (design 12.8)."""
+
+_BUCKETS = statement("SELECT app_no FROM pushjobs.apps ORDER BY app_no")
+
+# Two ticks at once (two beats, or a tick that took long): the second finds the bucket locked and leaves it alone.
+# The lock ends with the transaction. `classid` keeps our locks apart from other uses of the database.
+_LOCK = statement("SELECT pg_try_advisory_xact_lock(:classid, :bucket)")
+_CLASSID = 0x70757368  # "push"
+
+# SKIP LOCKED wins the race against a cancel or a reschedule that holds a row just now: its owner goes first, and the
+# next tick sees what became of it.
+_CLAIM = statement(
+    """
+WITH due AS MATERIALIZED (
+    SELECT id FROM pushjobs.jobs
+     WHERE state {release.sources} AND app_no = :app_no AND lane = :lane
+       AND due_at <= now() + make_interval(secs => :lookahead)
+     ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE pushjobs.jobs j
+   SET state = {release.target}, release_no = j.release_no + 1, reason = NULL,
+       lease_until = greatest(j.due_at, now()) + make_interval(secs => :lease)
+  FROM due WHERE j.id = due.id
+RETURNING j.id, j.release_no, extract(epoch FROM j.due_at - clock_timestamp())::float AS due_in""",
+    Transition.RELEASE,
+)
+
+_LOAD = statement(
+    """
+SELECT (SELECT count(*) FROM pushjobs.jobs
+         WHERE state IN ('released', 'sending') AND state {admit.sources} AND app_no = :app_no AND lane = :lane)
+           AS outstanding,
+       (SELECT coalesce(sum(jobs), 0) FROM pushjobs.settlements
+         WHERE at > now() - make_interval(secs => :window) AND app_no = :app_no AND lane = :lane) AS settled""",
+    Transition.ADMIT,
+)
+
+# A starting task renews the leases that are about to run out; fresh ones, the usual case, are left unwritten.
+_RENEW = statement(
+    """
+UPDATE pushjobs.jobs SET lease_until = now() + make_interval(secs => :lease)
+ WHERE id = ANY (:ids) AND state {admit.sources} AND lease_until < now() + make_interval(secs => :lease / 2)""",
+    Transition.ADMIT,
+)
+
+# What was released and not admitted goes back, untouched; what was being sent is in doubt, for nobody knows how far
+# its call got. SKIP LOCKED: a worker that is settling late but at this very moment wins.
+_RESCUE = statement(
+    """
+WITH lost AS MATERIALIZED (
+    SELECT id, state FROM pushjobs.jobs
+     WHERE state IN ('released', 'sending') AND lease_until < now()
+     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE pushjobs.jobs j
+       SET state = CASE WHEN lost.state {give_back.sources} THEN {give_back.target}::pushjobs.job_state
+                        ELSE {doubt.target} END,
+           reason = CASE WHEN lost.state {give_back.sources} THEN :lease_expired ELSE :unknown END,
+           attempts = j.attempts + (lost.state {doubt.sources})::int,
+           closed_at = CASE WHEN lost.state {doubt.sources} THEN clock_timestamp() END,
+           lease_until = NULL
+      FROM lost WHERE j.id = lost.id
+ RETURNING j.id, j.release_no, j.state, j.reason
+), told AS (
+    INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
+    SELECT id, release_no, CASE WHEN state = {doubt.target} THEN 'doubt' ELSE 'give_back' END, state, reason
+      FROM moved
+)
+SELECT id, state FROM moved""",
+    Transition.GIVE_BACK,
+    Transition.DOUBT,
+)
+
+
+def buckets(connection: Connection) -> list[Bucket]:
+    """Return every app's every lane, urgent first."""
+    apps = list(connection.execute(_BUCKETS).scalars())
+    return [Bucket(app_no, lane) for lane in (Lane.URGENT, Lane.BULK) for app_no in apps]
+
+
+def lock(connection: Connection, bucket: Bucket) -> bool:
+    """Take the bucket for this transaction; False when another tick is at it."""
+    number = bucket.app_no * len(Lane) + list(Lane).index(bucket.lane)
+    return bool(connection.execute(_LOCK, {"classid": _CLASSID, "bucket": number}).scalar_one())
+
+
+def load(connection: Connection, bucket: Bucket) -> Load:
+    """Measure how the bucket drains."""
+    values = {"app_no": bucket.app_no, "lane": bucket.lane, "window": DRAIN_WINDOW}
+    row = connection.execute(_LOAD, values).one()
+    return Load(outstanding=row.outstanding, settled=int(row.settled))
+
+
+def claim(connection: Connection, bucket: Bucket, *, limit: int, lookahead: float) -> list[Released]:
+    """Release the bucket's jobs that fall due within `lookahead` seconds, at most `limit`, soonest first."""
+    values = {
+        "app_no": bucket.app_no,
+        "lane": bucket.lane,
+        "limit": limit,
+        "lookahead": lookahead,
+        "lease": LEASE_SECONDS,
+    }
+    rows = connection.execute(_CLAIM, values)
+    released = [Released(id=JobId(row.id), release_no=row.release_no, due_in=row.due_in) for row in rows]
+    return sorted(released, key=lambda job: (job.due_in, job.id))
+
+
+def renew(connection: Connection, ids: Sequence[JobId]) -> None:
+    """Prolong the leases of released jobs that are past their half."""
+    connection.execute(_RENEW, {"ids": list(ids), "lease": LEASE_SECONDS})
+
+
+def rescue(connection: Connection, *, limit: int) -> list[Rescued]:
+    """Take back at most `limit` jobs whose lease ran out, and say what became of each."""
+    rows = connection.execute(
+        _RESCUE, {"limit": limit, "lease_expired": Reason.LEASE_EXPIRED, "unknown": Reason.UNKNOWN_OUTCOME}
+    )
+    return [Rescued(id=JobId(row.id), state=row.state) for row in rows]

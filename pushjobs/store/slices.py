@@ -1,0 +1,64 @@
+"""Reading a slice's jobs under lock, for admission, and noting that a slice was settled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from pushjobs.domain.job import JobId, Lane
+from pushjobs.domain.lifecycle import Transition
+from pushjobs.store.database import as_json, statement
+
+__all__ = ["Candidate", "lock", "note_settled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A released job at the gates, locked. Distances are seconds from the database's now; negative is past."""
+
+    id: JobId
+    release_no: int
+    attempts: int
+    app_no: int
+    appid: str
+    template_id: str
+    recipient: bytes
+    sealed: bytes
+    content_no: int | None
+    sealed_content: bytes | None
+    planned_at: datetime
+    due_in: float
+    expires_in: float
+
+
+# The join with the number asked for is the fence: a duplicate or belated message finds nothing.
+_LOCK = statement(
+    """
+SELECT j.id, j.release_no, j.attempts, j.app_no, a.appid, t.template_id, j.recipient, j.sealed, j.content_no,
+       c.sealed AS sealed_content, j.planned_at,
+       extract(epoch FROM j.due_at - clock_timestamp())::float AS due_in,
+       extract(epoch FROM j.expires_at - clock_timestamp())::float AS expires_in
+  FROM json_to_recordset(:asked) AS m(id bigint, release_no int)
+  JOIN pushjobs.jobs j USING (id)
+  JOIN pushjobs.apps a USING (app_no)
+  JOIN pushjobs.templates t USING (template_no)
+  LEFT JOIN pushjobs.contents c ON c.content_no = j.content_no
+ WHERE j.release_no = m.release_no AND j.state {admit.sources}
+ ORDER BY j.id FOR UPDATE OF j""",
+    Transition.ADMIT,
+)
+
+_SETTLED = statement("INSERT INTO pushjobs.settlements (app_no, lane, jobs) VALUES (:app_no, :lane, :jobs)")
+
+
+def lock(connection: Connection, asked: Mapping[JobId, int] | Sequence[tuple[JobId, int]]) -> list[Candidate]:
+    """Lock and return those of the jobs that are still released under the number asked for, by id."""
+    pairs = asked.items() if isinstance(asked, Mapping) else asked
+    rows = as_json([{"id": job_id, "release_no": release_no} for job_id, release_no in pairs])
+    return [Candidate(**row._mapping) for row in connection.execute(_LOCK, {"asked": rows})]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def note_settled(connection: Connection, *, app_no: int, lane: Lane, jobs: int) -> None:
+    """Note that a slice was settled, for back-pressure and throughput."""
+    connection.execute(_SETTLED, {"app_no": app_no, "lane": lane, "jobs": jobs})

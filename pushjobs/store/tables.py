@@ -1,0 +1,213 @@
+"""The tables, in the schema `pushjobs`. Alembic's migrations must equal them (a test compares).
+
+Times are `timestamptz`. States and lanes are PostgreSQL enums, so that a person in psql reads words. Every constraint
+has a name, every column a comment. Open ids and contents exist only inside the `sealed` columns.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from pushjobs.domain.job import JobState, Lane, OnQuota
+
+__all__ = [
+    "SCHEMA",
+    "apps",
+    "contents",
+    "idempotency_keys",
+    "installation",
+    "job_history",
+    "jobs",
+    "metadata",
+    "settlements",
+    "templates",
+]
+
+SCHEMA = "pushjobs"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+
+def _words(enum: type[JobState | Lane | OnQuota], name: str) -> Enum:
+    return Enum(
+        enum, name=name, metadata=metadata, values_callable=lambda members: [member.value for member in members]
+    )
+
+
+_job_state = _words(JobState, "job_state")
+_lane = _words(Lane, "lane")
+_on_quota = _words(OnQuota, "on_quota")
+_moment = DateTime(timezone=True)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, primary_key=True, comment="What is remembered"),
+    Column("value", Text, nullable=False, comment="Its value"),
+    comment="Facts about this installation that every process must agree on, such as the lookup key's fingerprint",
+)
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("app_no", SmallInteger, Identity(), primary_key=True, comment="Our number for the app"),
+    Column("appid", Text, nullable=False, comment="WeChat's appid"),
+    Column("templates_synced_at", _moment, comment="When its catalogue was last read from WeChat; null: never"),
+    Column("created_at", _moment, nullable=False, server_default=func.now(), comment="When we first heard of it"),
+    UniqueConstraint("appid"),
+    comment="Mini Programs we send for",
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("template_no", Integer, Identity(), primary_key=True, comment="Our number for the template"),
+    Column("app_no", SmallInteger, ForeignKey(apps.c.app_no), nullable=False, comment="Whose it is"),
+    Column("template_id", Text, nullable=False, comment="WeChat's priTmplId, or a legacy template's id"),
+    Column("title", Text, comment="Its title in WeChat's catalogue"),
+    Column("fields", JSONB, comment="Its keys in order, each with its allowed values; null: not in the catalogue"),
+    Column("synced_at", _moment, comment="When WeChat last listed it; null: never"),
+    UniqueConstraint("app_no", "template_id"),
+    comment="Every template a job was ever made for, and the synced catalogue",
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("content_no", BigInteger, Identity(), primary_key=True, comment="Our number for the content"),
+    Column("app_no", SmallInteger, ForeignKey(apps.c.app_no), nullable=False, comment="Whose it is"),
+    Column("template_no", Integer, ForeignKey(templates.c.template_no), nullable=False, comment="Its template"),
+    Column("sealed", LargeBinary, nullable=False, comment="The content, encrypted"),
+    Column("created_at", _moment, nullable=False, server_default=func.now(), comment="When it was stored"),
+    comment="Contents shared by many jobs, stored once",
+)
+
+# No foreign keys here: three checks a row would cost a bulk COPY a good part of its rate, and the rows they would
+# point to are never deleted.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", BigInteger, Identity(maxvalue=2**53 - 1), primary_key=True, comment="The job's number, below 2^53"),
+    Column("app_no", SmallInteger, nullable=False, comment="The app that sends it"),
+    Column("template_no", Integer, nullable=False, comment="Its template"),
+    Column("content_no", BigInteger, comment="Its shared content, if any"),
+    Column("lane", _lane, nullable=False, comment="The queue it leaves by"),
+    Column("state", _job_state, nullable=False, comment="Where it stands"),
+    Column("on_quota", _on_quota, nullable=False, comment="What becomes of it when the user's day is full"),
+    Column("release_no", Integer, nullable=False, server_default=text("0"), comment="Raised by every release; fences"),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0"), comment="Calls that may have left us"),
+    Column("planned_at", _moment, nullable=False, comment="The `time` that was asked for"),
+    Column("due_at", _moment, nullable=False, comment="When it is tried next"),
+    Column("expires_at", _moment, nullable=False, comment="After this it is worthless"),
+    Column("lease_until", _moment, comment="Until when its worker may hold it; null unless released or sending"),
+    Column("recipient", LargeBinary, nullable=False, comment="Keyed hash of app and open id, 16 bytes"),
+    Column("sealed", LargeBinary, nullable=False, comment="Open id, form id and own content, encrypted"),
+    Column("reference", Text, comment="The caller's own number for it; need not be unique"),
+    Column("reason", Text, comment="Why it is in its state; null on the happy path"),
+    Column("errcode", Integer, comment="WeChat's last answer, if it was a refusal"),
+    Column("msgid", BigInteger, comment="WeChat's number of the message"),
+    Column("created_at", _moment, nullable=False, server_default=func.now(), comment="When it was accepted"),
+    Column("called_at", _moment, comment="When its last call left"),
+    Column("closed_at", _moment, comment="When it reached its closing state"),
+    CheckConstraint("octet_length(recipient) = 16", name="recipient_is_16_bytes"),
+    CheckConstraint("expires_at > planned_at", name="expires_after_planned"),
+    CheckConstraint(
+        "(lease_until IS NOT NULL) = (state IN ('released', 'sending'))", name="lease_only_while_released_or_sending"
+    ),
+    CheckConstraint(
+        "(closed_at IS NULL) = (state IN ('scheduled', 'released', 'sending'))", name="closed_at_only_when_closed"
+    ),
+    comment="One push to one user at one time",
+)
+
+# The claim's index: begins with app and lane, so that a bucket that is not visited costs nothing.
+Index(
+    "ix_jobs_due",
+    jobs.c.app_no,
+    jobs.c.lane,
+    jobs.c.due_at,
+    jobs.c.id,
+    postgresql_where=text("state = 'scheduled'"),
+)
+# For rescue (expired leases) and for back-pressure (how many are out).
+Index(
+    "ix_jobs_leased",
+    jobs.c.app_no,
+    jobs.c.lane,
+    jobs.c.lease_until,
+    postgresql_where=text("state IN ('released', 'sending')"),
+)
+Index("ix_jobs_recipient", jobs.c.recipient, jobs.c.id)
+Index("ix_jobs_reference", jobs.c.reference, jobs.c.id, postgresql_where=text("reference IS NOT NULL"))
+# What people look for by state is rare; the states that are not rare are read by id.
+Index(
+    "ix_jobs_troubled",
+    jobs.c.state,
+    jobs.c.id,
+    postgresql_where=text("state IN ('refused', 'expired', 'dead', 'in_doubt')"),
+)
+
+job_history = Table(
+    "job_history",
+    metadata,
+    Column("entry_no", BigInteger, Identity(), primary_key=True, comment="Order of entry"),
+    Column("job_id", BigInteger, nullable=False, comment="The job; it may be pruned before its history"),
+    Column("at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it happened"),
+    Column("release_no", Integer, nullable=False, comment="The release it belongs to"),
+    Column("transition", Text, nullable=False, comment="What happened, in the words of the lifecycle"),
+    Column("state", _job_state, nullable=False, comment="The state it led to"),
+    Column("reason", Text, comment="Why"),
+    Column("errcode", Integer, comment="WeChat's answer, where there was one"),
+    Index("ix_job_history_job_id", "job_id", "entry_no"),
+    comment="Everything but the happy path, whose times stand on the job",
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("app_no", SmallInteger, ForeignKey(apps.c.app_no), primary_key=True, comment="The app"),
+    Column("key", Text, primary_key=True, comment="The caller's key"),
+    Column("fingerprint", LargeBinary, nullable=False, comment="Keyed hash of the body: another one is refused"),
+    Column("job_id", BigInteger, nullable=False, comment="The job it made"),
+    Column("keep_until", _moment, nullable=False, comment="The job's deadline and 30 days"),
+    Index("ix_idempotency_keys_keep_until", "keep_until"),
+    comment="Keys outlive their jobs",
+)
+
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("entry_no", BigInteger, Identity(), primary_key=True, comment="Order of entry"),
+    Column("at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When the slice was settled"),
+    Column("app_no", SmallInteger, nullable=False, comment="The app"),
+    Column("lane", _lane, nullable=False, comment="The lane"),
+    Column("jobs", Integer, nullable=False, comment="How many jobs the slice settled"),
+    Index("ix_settlements_at", "at"),
+    comment="One row a slice: what the last seconds drained, for back-pressure",
+)

@@ -1,0 +1,82 @@
+"""What tests share: real servers, an empty migrated database each, and the environment to start processes with."""
+
+import base64
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from redis import Redis
+
+from pushjobs.local.directory import Installation
+from pushjobs.local.servers import EmbeddedServers
+from pushjobs.runtime import Runtime
+from pushjobs.settings import Settings
+from pushjobs.store import migrate
+
+APPID = "wxsandbox00000000"
+SECRET = "sandbox-secret"
+TEMPLATE_DATABASE = "template_pushjobs"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[EmbeddedServers]:
+    """A PostgreSQL and a Valkey of this test process, with our tables in a database to copy from."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pushjobs-tests-") as directory,
+        # Durability is what the crash tests test, on servers of their own; here it would only cost time.
+        EmbeddedServers(Installation(Path(directory)), {"fsync": "off", "synchronous_commit": "off"}) as running,
+    ):
+        _administer(running, f"CREATE DATABASE {TEMPLATE_DATABASE}")
+        migrate.upgrade(_url(running, TEMPLATE_DATABASE))
+        yield running
+
+
+@pytest.fixture
+def environment(servers: EmbeddedServers) -> Iterator[dict[str, str]]:
+    """The environment of a process on an empty database and an empty Redis."""
+    name = f"test_{uuid4().hex}"
+    _administer(servers, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
+    with Redis.from_url(servers.redis_url) as redis:
+        redis.flushall()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PUSHJOBS_")}
+    yield kept | {
+        "PUSHJOBS_DIRECTORY": str(servers.installation.path),
+        "PUSHJOBS_DATABASE_URL": _url(servers, name),
+        "PUSHJOBS_REDIS_URL": servers.redis_url,
+        "PUSHJOBS_WECHAT_APPID": APPID,
+        "PUSHJOBS_WECHAT_SECRET": SECRET,
+        # Nobody listens there: a test that calls WeChat says where it is.
+        "PUSHJOBS_WECHAT_BASE_URL": "http://127.0.0.1:9",
+        "PUSHJOBS_ENCRYPTION_KEYS": base64.b64encode(b"e" * 32).decode(),
+        "PUSHJOBS_LOOKUP_KEY": base64.b64encode(b"l" * 32).decode(),
+    }
+    _administer(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """The settings that such a process would read."""
+    ours = {key: value for key, value in environment.items() if key.startswith("PUSHJOBS_")}
+    return Settings.model_validate({key.removeprefix("PUSHJOBS_").lower(): value for key, value in ours.items()})
+
+
+@pytest.fixture
+def runtime(settings: Settings) -> Iterator[Runtime]:
+    """A runtime in this process."""
+    made = Runtime(settings)
+    yield made
+    made.close()
+
+
+def _url(servers: EmbeddedServers, database: str) -> str:
+    return servers.database_url.replace("@/pushjobs?", f"@/{database}?")
+
+
+def _administer(servers: EmbeddedServers, sql: str) -> None:
+    address = servers.database_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(sql)  # type: ignore[call-overload]  # names of our own making

@@ -1,0 +1,46 @@
+"""`pushjobs up` before its processes run: what it refuses, and that a start that fails leaves nothing behind."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from pushjobs.errors import NotPossible, Unreachable
+from pushjobs.local.directory import Installation
+from pushjobs.local.up import Up, UpOptions
+
+NOWHERE = "postgresql+psycopg://nobody@/nothing?host=/nonexistent"
+
+
+def options(directory: Path) -> UpOptions:
+    return UpOptions(directory=directory, environment={}, database_url=NOWHERE, redis_url="unix:///nonexistent")
+
+
+def test_one_up_a_directory(installation: Installation) -> None:
+    """A second `up` on the same directory is refused before it touches anything."""
+    with (
+        installation.lock(),
+        pytest.raises(NotPossible, match="another --directory"),
+        Up(options(installation.path), print),
+    ):
+        pass
+    assert not installation.keys.exists()
+
+
+def test_a_failed_start_is_undone(installation: Installation) -> None:
+    """With a database that does not answer nothing stays: no address, no lock, no signal handler."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    with pytest.raises(Unreachable), Up(options(installation.path), print):
+        pass
+    assert not installation.addresses.exists()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
+    with installation.lock():
+        pass
+
+
+def test_servers_of_ones_own_replace_the_embedded(installation: Installation) -> None:
+    """With both addresses given, no server is started here and no data directory made."""
+    with pytest.raises(Unreachable), Up(options(installation.path), print):
+        pass
+    assert not installation.postgres.exists()
+    assert not installation.valkey.exists()

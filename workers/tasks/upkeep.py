@@ -1,0 +1,19 @@
+"""The ticks that take back and forget."""
+
+from pushjobs.queue import TaskName
+from workers.app import app
+from workers.process import runtime
+
+__all__ = ["prune", "rescue"]
+
+
+@app.task(name=TaskName.RESCUE)
+def rescue() -> None:
+    """Take back the jobs of workers that died."""
+    runtime().upkeep.rescue()
+
+
+@app.task(name=TaskName.PRUNE)
+def prune() -> None:
+    """Delete what has served its time."""
+    runtime().upkeep.prune()
