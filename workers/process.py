@@ -45,7 +45,7 @@ def _drain(_signal: int, _frame: FrameType | None) -> None:
 
 @worker_init.connect
 def _begin(**_: object) -> None:
-    logs.configure(is_json=True)
+    logs.configure()
 
 
 @worker_process_init.connect

@@ -22,7 +22,7 @@ SANDBOX_CREDENTIALS = ("wxsandbox00000000", "sandbox-secret")
 """Appid and secret of the app that a fresh sandbox knows."""
 
 _CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
-_WORKER = (*_CELERY, "worker", "--without-gossip", "--without-mingle", "--loglevel=INFO", "-E")
+_WORKER = (*_CELERY, "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING", "-E")
 
 _PATIENCE = 5.0
 _DRAIN_PATIENCE = 30.0
@@ -42,7 +42,7 @@ def beat(installation: Installation, environment: Mapping[str, str]) -> Applicat
     """Return the clock that ticks."""
     return Application(
         name="beat",
-        command=(*_CELERY, "beat", "--loglevel=INFO"),
+        command=(*_CELERY, "beat", "--loglevel=WARNING"),
         environment=environment,
         log=installation.log("beat"),
         rank=Rank.BEAT,

@@ -97,12 +97,12 @@ class Template:
         }
 
 
-def template_of(title: Title, numbers: Iterable[int], id: str) -> Template:  # noqa: A002 - the house's word
+def template_of(title: Title, numbers: Iterable[int], template_id: str) -> Template:
     """Pick keywords of a title, in this order; KeyError for a number the title does not have."""
     by_number = {keyword.number: keyword for keyword in title.keywords}
     picked = [by_number[number] for number in numbers]
     return Template(
-        id=id,
+        id=template_id,
         title=title.name,
         kind=title.kind,
         content="".join(f"{each.name}:{{{{{each.key}.DATA}}}}\n" for each in picked),
@@ -205,7 +205,7 @@ _LEGACY_NAMES = ("订单编号", "订单金额", "退款结果", "申请时间",
 
 def ready_templates() -> dict[str, Template]:
     """Return the templates every app has from the start, by id."""
-    return {id: template_of(LIBRARY[title], numbers, id) for id, title, numbers in _READY}
+    return {own: template_of(LIBRARY[title], numbers, own) for own, title, numbers in _READY}
 
 
 def legacy_templates() -> dict[str, Template]:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 import httptools
 
@@ -20,6 +21,7 @@ __all__ = ["Connection", "Reply", "whole_answer"]
 
 # No message comes near it: a list of a million open ids for a control door does.
 _LARGEST_REQUEST = 64 * 1024 * 1024
+_REASONS = {int(status): status.phrase for status in HTTPStatus}
 _JSON = b"application/json; encoding=utf-8"
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
 
@@ -29,7 +31,7 @@ def whole_answer(content: bytes, *, status: int = 200, content_type: bytes = _JS
     answer = _HEAD % (content_type, len(content), content)
     if status == HTTPStatus.OK:
         return answer
-    reason = HTTPStatus(status).phrase if status in HTTPStatus else "Unknown"
+    reason = _REASONS.get(status, "Unknown")
     return answer.replace(b"200 OK", b"%d %b" % (status, reason.encode()), 1)
 
 
@@ -61,13 +63,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells mypy what create_server promises
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class is none by name
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which calls back below."""
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            raise  # a fault of ours: it must be seen, not answered as the caller's
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._transport.write(whole_answer(b"", status=400))
             self._transport.close()

@@ -59,21 +59,21 @@ def _change_settings(world: World, request: Request) -> _Json:
 
 
 def _grant_consents(world: World, request: Request) -> _Json:
-    """Add credits: `touser` (one or a list), `template_id`, `credits` (default 1; for a long-term template 1 stands)."""
+    """Add `credits` (default 1; of a long-term template one stands) for `touser` (one or a list) and `template_id`."""
     wanted = _object(request)
-    app, template_id, credits = _app(world, wanted), _text(wanted, "template_id"), wanted.get("credits", 1)  # noqa: A001 - the house's word
+    app, template_id, added = _app(world, wanted), _text(wanted, "template_id"), wanted.get("credits", 1)
     if template_id not in app.templates:
         raise ValueError(f"{app.appid} has no template {template_id}")
-    if type(credits) is not int:
+    if type(added) is not int:
         raise ValueError("credits must be a whole number; a negative one takes away")
     for touser in _users(wanted):
         key = (touser, template_id)
-        app.credits[key] = max(0, app.credits.get(key, 0) + credits)
+        app.credits[key] = max(0, app.credits.get(key, 0) + added)
     return {}
 
 
 def _add_form_ids(world: World, request: Request) -> _Json:
-    """Make a legacy permission known: `form_id`, `touser`, `kind` (form or prepay), `age_seconds` since the user's action."""
+    """Make known a `form_id` of `touser`; `kind` is form or prepay, `age_seconds` how long ago the user acted."""
     wanted = _object(request)
     kind, age = wanted.get("kind", "form"), wanted.get("age_seconds", 0)
     if kind not in {"form", "prepay"} or not isinstance(age, (int, float)):
@@ -92,9 +92,10 @@ def _mark_users(world: World, request: Request) -> _Json:
     if mark not in marked:
         raise ValueError(f"are takes {', '.join(marked)}")
     for marks in marked.values():
-        marks -= users
-    marked[mark] |= users
-    app.known |= users if mark == "refusing" else set()
+        marks.difference_update(users)
+    marked[mark].update(users)
+    if mark == "refusing":
+        app.known.update(users)
     return {}
 
 
@@ -143,9 +144,10 @@ def _text(wanted: dict[str, Any], name: str) -> str:
 def _users(wanted: dict[str, Any]) -> list[str]:
     users = wanted.get("touser")
     listed = users if isinstance(users, list) else [users]
-    if not listed or not all(isinstance(user, str) and user for user in listed):
+    strings = [user for user in listed if isinstance(user, str) and user]
+    if not strings or len(strings) < len(listed):
         raise ValueError("touser must be an open id or a list of them")
-    return listed
+    return strings
 
 
 _DOORS: dict[str, dict[str, Callable[[World, Request], _Json]]] = {

@@ -5,7 +5,7 @@ rule's number, so that a run repeats. Control doors never fail.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -64,7 +64,7 @@ class Rule:
 
     def _fits(self, request: Request, appid: str) -> bool:
         seen = {"appid": appid, "path": request.path}
-        return all((seen.get(name) or request.message.get(name)) in values for name, values in self.match.items())
+        return all(str(seen.get(name) or request.message.get(name)) in values for name, values in self.match.items())
 
     def as_json(self) -> dict[str, Any]:
         """Return the rule with how often it has fired."""
@@ -91,20 +91,30 @@ class Faults:
         return next((rule for rule in self.rules if rule.fires(request, appid)), None)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "times": lambda value: type(value) is int and value >= 0,
+    "probability": lambda value: _is_number(value) and 0 <= value <= 1,
+    "errcode": lambda value: type(value) is int and value != 0,
+    "status": lambda value: type(value) is int and 200 <= value <= 599,  # noqa: PLR2004 - HTTP's own range
+    "seconds": lambda value: _is_number(value) and value >= 0,
+    "accepted": lambda value: type(value) is bool,
+}
+
+
 def read_rule(order: Mapping[str, Any]) -> Rule:
     """Read a rule from JSON; ValueError names what is wrong."""
-    types = {"times": int, "probability": (int, float), "errcode": int, "status": int, "seconds": (int, float)}
+    kind = FaultKind(order.get("kind", ""))
     given = {name: value for name, value in order.items() if name not in {"kind", "match"} and value is not None}
     for name, value in given.items():
-        if name == "accepted" and type(value) is bool:
-            continue
-        if name not in types or not isinstance(value, types[name]) or isinstance(value, bool):
+        if name not in _FITS or not _FITS[name](value):
             raise ValueError(f"a fault cannot have {name} = {value!r}")
-    kind = FaultKind(order.get("kind", ""))
     # A server that answers with an error has usually done nothing; one that loses its answer has.
-    return Rule(
-        kind=kind, match=_read_match(order.get("match") or {}), **{"accepted": kind is not FaultKind.HTTP, **given}
-    )
+    defaults = {"accepted": kind is not FaultKind.HTTP}
+    return Rule(kind=kind, match=_read_match(order.get("match") or {}), **{**defaults, **given})
 
 
 def _read_match(match: object) -> dict[str, frozenset[str]]:

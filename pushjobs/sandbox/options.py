@@ -76,16 +76,13 @@ class Settings:
         known = {each.name for each in fields(self)}
         if unknown := sorted(set(changes) - known):
             raise ValueError(f"no setting {unknown[0]}; there are {', '.join(sorted(known))}")
-        words = {"behave": Behave, "users": Users, "consents": Consents}
-        return replace(self, **{name: words.get(name, _same)(value) for name, value in changes.items()})
+        words: dict[str, type[StrEnum]] = {"behave": Behave, "users": Users, "consents": Consents}
+        read: dict[str, Any] = {name: words[name](value) if name in words else value for name, value in changes.items()}
+        return replace(self, **read)
 
     def as_json(self) -> dict[str, Any]:
         """Return all settings as JSON values."""
         return asdict(self)
-
-
-def _same(value: Any) -> Any:  # noqa: ANN401 - any JSON value; Settings checks it
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

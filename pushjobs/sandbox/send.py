@@ -8,6 +8,7 @@ because one that reaches WeChat would mean that we forgot to take it out.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pushjobs.sandbox.answers import Refusal, refusal, refusal_content
@@ -19,6 +20,9 @@ from pushjobs.sandbox.world import FORM_ID_LIFE, PREPAY_MESSAGES, App, FormId, W
 from pushjobs.wechat import fields
 
 __all__ = ["judge_legacy_send", "judge_subscribe_send", "set_aside"]
+
+# Campaigns repeat their values a million times.
+_fault = lru_cache(maxsize=4096)(fields.keyword_fault)
 
 _LARGEST_BODY = 16 * 1024
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\u[0-9a-fA-F]{4}")
@@ -192,10 +196,10 @@ def _content(call: _Call) -> Refusal | None:
     lenient = call.world.settings.lenient
     for key, allowed in keywords.items():
         entry = data.get(key)
-        value = entry.get("value", "") if isinstance(entry, dict) else ""
-        if value == "":
+        if not isinstance(entry, dict) or entry.get("value", "") == "":
             return _invalid(f"data.{key}.value is empty")
-        if not isinstance(value, str) or fields.keyword_fault(key, value, allowed) or not (lenient or len(entry) == 1):
+        value = entry["value"]
+        if not isinstance(value, str) or _fault(key, value, allowed) or not (lenient or len(entry) == 1):
             return _invalid(f"data.{key}.value invalid")
     if len(data) != len(keywords) and not lenient:
         return _invalid(f"data.{min(data.keys() - keywords.keys())}.value invalid")
@@ -209,7 +213,7 @@ def _legacy_content(call: _Call) -> Refusal | None:
         return _invalid("data invalid")
     for key, entry in data.items():
         value = entry.get("value") if isinstance(entry, dict) else None
-        if key not in keywords or not isinstance(value, str) or (value and fields.keyword_fault(key, value)):
+        if key not in keywords or not isinstance(value, str) or (value and _fault(key, value)):
             return _invalid(f"data.{key}.value invalid")
     emphasis = call.message.get("emphasis_keyword")
     if emphasis and emphasis.removesuffix(".DATA") not in keywords:

@@ -118,7 +118,7 @@ def _spoil(reply: Reply, rule: Rule) -> None:
 
 
 def serve(options: SandboxOptions, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. Once it listens it calls `ready` with its base URL, or prints it as a JSON line."""
+    """Serve until SIGTERM or SIGINT. Once listening it calls `ready` with its base URL, or prints it as a JSON line."""
     uvloop.run(_serve(options, ready or _announce))
 
 

@@ -1,4 +1,4 @@
-"""The template calls of `/wxaapi/newtmpl/` and the question for the quota: what an app has, what it may add, what is left.
+"""The template calls of `/wxaapi/newtmpl/`, and the question how much of a call's quota is left.
 
 Bodies are JSON here, as the current pages have it; WeChat takes forms too, we never send them.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from pushjobs.sandbox import paths
 from pushjobs.sandbox.answers import OK, Refusal, refusal
-from pushjobs.sandbox.catalogue import CATEGORIES, LIBRARY, Template, template_of
+from pushjobs.sandbox.catalogue import CATEGORIES, LIBRARY, Template, Title, template_of
 from pushjobs.sandbox.request import Request
 from pushjobs.sandbox.world import App, World
 
@@ -44,9 +44,7 @@ def add_template(_world: World, app: App, request: Request) -> Answer:
     title = LIBRARY.get(int(tid)) if isinstance(tid, str) and tid.isdecimal() else None
     if title is None:
         return refusal(200014)
-    if not isinstance(numbers, list) or not _KEYWORDS_AT_LEAST <= len(numbers) <= _KEYWORDS_AT_MOST:
-        return refusal(200020)
-    if {keyword.number for keyword in title.keywords}.issuperset(numbers) is False or len(set(numbers)) != len(numbers):
+    if not _can_pick(title, numbers):
         return refusal(200020)
     if not isinstance(scene, str) or len(scene) > _LONGEST_SCENE:
         return refusal(200021)
@@ -57,6 +55,14 @@ def add_template(_world: World, app: App, request: Request) -> Answer:
     return {**OK, "priTmplId": template.id}
 
 
+def _can_pick(title: Title, numbers: object) -> bool:
+    if not isinstance(numbers, list) or not _KEYWORDS_AT_LEAST <= len(numbers) <= _KEYWORDS_AT_MOST:
+        return False
+    if any(type(number) is not int for number in numbers) or len(set(numbers)) < len(numbers):
+        return False
+    return {keyword.number for keyword in title.keywords}.issuperset(numbers)
+
+
 def _same(app: App, wanted: Template) -> Template | None:
     both = (wanted.title, wanted.content)
     return next((each for each in app.templates.values() if (each.title, each.content) == both), None)
@@ -64,8 +70,8 @@ def _same(app: App, wanted: Template) -> Template | None:
 
 def delete_template(_world: World, app: App, request: Request) -> Answer:
     """Answer `POST deltemplate`."""
-    id = request.message.get("priTmplId")  # noqa: A001 - the house's word
-    if not isinstance(id, str) or app.templates.pop(id, None) is None:
+    template_id = request.message.get("priTmplId")
+    if not isinstance(template_id, str) or app.templates.pop(template_id, None) is None:
         return refusal(20002)
     return OK
 
@@ -109,7 +115,7 @@ def get_keywords(_world: World, _app: App, request: Request) -> Answer:
 
 
 def get_quota(world: World, app: App, request: Request) -> Answer:
-    """Answer `POST /cgi-bin/openapi/quota/get`: how much of a call's day is used, and its shorter limit if it has one."""
+    """Answer `POST /cgi-bin/openapi/quota/get`: a call's use of its day, and its shorter limit."""
     path = request.message.get("cgi_path")
     if not isinstance(path, str) or not path.startswith("/"):
         return refusal(76003)

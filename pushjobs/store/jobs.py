@@ -17,28 +17,24 @@ __all__ = ["Filter", "Happening", "cancel", "cancel_matching", "count_by_state",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which jobs are meant; what is None does not narrow. `before`: only numbers below it, for paging."""
+    """Which jobs are meant; what is None does not narrow."""
 
-    ids: tuple[JobId, ...] | None = None
     app_no: int | None = None
     reference: str | None = None
     recipient: bytes | None = None
     state: JobState | None = None
     template_id: str | None = None
-    before: JobId | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the filter as SQL conditions."""
-        wanted: list[tuple[object, ColumnElement[bool]]] = [
-            (self.ids, jobs.c.id.in_(self.ids or ())),
-            (self.app_no, jobs.c.app_no == self.app_no),
-            (self.reference, jobs.c.reference == self.reference),
-            (self.recipient, jobs.c.recipient == self.recipient),
-            (self.state, jobs.c.state == self.state),
-            (self.template_id, templates.c.template_id == self.template_id),
-            (self.before, jobs.c.id < self.before),
-        ]
-        return [condition for value, condition in wanted if value is not None]
+        equal = (
+            (jobs.c.app_no, self.app_no),
+            (jobs.c.reference, self.reference),
+            (jobs.c.recipient, self.recipient),
+            (jobs.c.state, self.state),
+            (templates.c.template_id, self.template_id),
+        )
+        return [column == value for column, value in equal if value is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ A slice in which all went well is a debug line: at a thousand slices a minute it
 
 import logging
 import re
-import sys
 from dataclasses import fields
 
 import structlog
@@ -27,22 +26,32 @@ __all__ = ["configure", "log"]
 
 _TROUBLE = (BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, SettleRepeated, TokenUnavailable)
 
-_logger = structlog.get_logger("pushjobs")
+# Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
+_logger = structlog.wrap_logger(
+    logging.getLogger("pushjobs"),
+    processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
 
 
-def configure(*, is_json: bool) -> None:
-    """Send log lines to standard error, as JSON or for reading."""
-    renderer = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+def configure() -> None:
+    """Send our log lines to standard error as JSON: for processes that are wholly ours."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
     )
+    logger = logging.getLogger("pushjobs")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 def log(event: Event) -> None:
