@@ -138,10 +138,13 @@ class Runtime:
         return self._loop.run(make())
 
     @cached_property
+    def _redis(self) -> Redis:
+        return Redis.from_url(self.settings.require_redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
+
+    @cached_property
     def _tokens(self) -> TokenSource:
         appid, secret = self.settings.require_credentials
-        redis = Redis.from_url(self.settings.require_redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
-        return TokenSource(self._client, redis, appid=appid, secret=secret)
+        return TokenSource(self._client, self._redis, appid=appid, secret=secret)
 
     def _source(self, appid: str) -> TokenSource | None:
         return self._tokens if appid == self.settings.wechat_appid else None
@@ -157,3 +160,5 @@ class Runtime:
     async def _close_calling(self) -> None:
         if "_client" in vars(self):
             await self._client.aclose()
+        if "_redis" in vars(self):
+            await self._redis.aclose()

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pushjobs.errors import Misconfigured, NotRunning
 
-__all__ = ["LEASE_SECONDS", "Settings", "load"]
+__all__ = ["LEASE_SECONDS", "Settings", "environment", "forget_environment", "given", "load"]
 
 LEASE_SECONDS = 15.0
 """How long a worker may hold a job. With the rescue tick it bounds how soon a death is decided (20 s)."""
@@ -28,12 +28,14 @@ _LONGEST_CALL = 12.0
 """A longer call would not fit the lease with a second to spare (design 12.1)."""
 
 _KEY_BYTES = 32
+_PREFIX = "PUSHJOBS_"
+_WECHAT = {"wechat_base_url", "wechat_appid", "wechat_secret"}
 
 
 class Settings(BaseSettings):
     """All settings of one process, validated. Secrets are masked in every representation."""
 
-    model_config = SettingsConfigDict(env_prefix="PUSHJOBS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     directory: Path = Field(default=Path(".pushjobs"), description="Where the embedded servers keep everything.")
     database_url: str | None = Field(default=None, description="PostgreSQL; unset: the embedded one.")
@@ -138,12 +140,41 @@ def load(directory: Path | None = None) -> Settings:
 
     What the environment sets is not overwritten, so that `PUSHJOBS_DATABASE_URL` and its like always win.
     """
+    settings = given(directory)
+    found = {**_read(settings.directory / "addresses.json"), **_read(settings.directory / "keys.json")}
+    is_set = settings.model_fields_set
+    # A sandbox's address and its credentials belong together: one of ours with two of its would fit nowhere.
+    kept = is_set | _WECHAT if is_set & _WECHAT else is_set
+    unset = {name: value for name, value in found.items() if name not in kept}
+    # Validated once more as a whole: `model_copy` would take the values as they are.
+    return _validated({"directory": settings.directory, **unset}) if unset else settings
+
+
+def given(directory: Path | None = None) -> Settings:
+    """Read the environment alone; raise Misconfigured if it is bad.
+
+    For whoever starts servers: an address that an `up` before it left in the directory is nobody's wish.
+    """
+    return _validated({} if directory is None else {"directory": directory})
+
+
+def environment() -> dict[str, str]:
+    """Return the environment as it is, to be handed on to processes of ours."""
+    return dict(os.environ)
+
+
+def forget_environment() -> None:
+    """Take every setting of ours out of the environment of this process, and so of those it starts.
+
+    For the demo: whatever is set there must not lead it to anyone's real servers.
+    """
+    for name in [name for name in os.environ if name.startswith(_PREFIX)]:
+        del os.environ[name]
+
+
+def _validated(values: dict[str, Any]) -> Settings:
     try:
-        settings = Settings() if directory is None else Settings(directory=directory)
-        found = {**_read(settings.directory / "addresses.json"), **_read(settings.directory / "keys.json")}
-        unset = {name: value for name, value in found.items() if getattr(settings, name, 0) in {None, ()}}
-        # Validated once more as a whole: `model_copy` would take the values as they are.
-        return Settings(directory=settings.directory, **unset) if unset else settings
+        return Settings(**values)
     except ValidationError as error:
         raise Misconfigured("; ".join(_fault(item) for item in error.errors(include_input=False))) from None
 

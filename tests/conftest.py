@@ -14,6 +14,7 @@ from redis import Redis
 from pushjobs.local.directory import Installation
 from pushjobs.local.servers import EmbeddedServers
 from pushjobs.runtime import Runtime
+from pushjobs.sandbox import SandboxClient, SandboxProcess
 from pushjobs.settings import Settings
 from pushjobs.store import migrate
 
@@ -70,6 +71,21 @@ def runtime(settings: Settings) -> Iterator[Runtime]:
     made = Runtime(settings)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[SandboxProcess]:
+    """A WeChat sandbox of this test process."""
+    with SandboxProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(sandbox_process: SandboxProcess, environment: dict[str, str]) -> SandboxClient:
+    """The sandbox, put back to its start; processes of `environment` and `settings` call it."""
+    sandbox_process.client.reset()
+    environment["PUSHJOBS_WECHAT_BASE_URL"] = sandbox_process.base_url
+    return sandbox_process.client
 
 
 def _url(servers: EmbeddedServers, database: str) -> str:

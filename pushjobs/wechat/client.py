@@ -8,11 +8,12 @@ Refuses to: repeat a call, refresh a token, wait, decide what becomes of a job. 
 proof: that no byte of the request was written, or HTTP 200 with an integer `errcode`.
 """
 
+import re
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 import httpx
@@ -29,6 +30,7 @@ __all__ = ["Client"]
 _SUBSCRIBE_PATH = "/cgi-bin/message/subscribe/send"
 _LEGACY_PATH = "/cgi-bin/message/wxopen/template/send"
 _HEADERS = httpx.Headers({"Accept": "*/*", "Content-Type": "application/json", "User-Agent": "pushjobs"})
+_DIGITS = re.compile("[0-9]{1,19}")
 _SURELY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -159,18 +161,21 @@ def _verdict(answer: object) -> Outcome:
     if not isinstance(answer, dict):
         return Unknown(what="the answer is not a JSON object")
     errcode = answer.get("errcode")
-    if not isinstance(errcode, int) or isinstance(errcode, bool):
+    if not _is_number(errcode, bits=31):
         return Unknown(what="the answer has no errcode")
     return errcodes.read(errcode) if errcode else Sent(msgid=_msgid(answer.get("msgid")))
 
 
 def _msgid(value: object) -> int | None:
     """Read the message's number, which some answers give as a string and some leave out."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return None
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    return value if _is_number(value, bits=63) else None
+
+
+def _is_number(value: object, *, bits: int) -> TypeGuard[int]:
+    """Tell whether this is a number that the database can hold: one answer must not spoil the settling of a slice."""
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= bits
 
 
 def _json(response: httpx.Response) -> object:

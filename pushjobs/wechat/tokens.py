@@ -31,11 +31,12 @@ _SETTLED_SECONDS = 10
 
 # Store what the lock's holder was given and let the lock go, unless the lock ran out meanwhile: another process may
 # have stored a newer token since.
-# KEYS lock, token, settled · ARGV holder, token, its life in seconds, seconds it is settled for · returns 1 if stored
+# KEYS lock, token, settled · ARGV holder, token, its life in seconds, seconds it is settled for (0: not) · returns 1 if
+# stored
 _STORE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[4])
+if ARGV[4] ~= '0' then redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[4]) end
 redis.call('DEL', KEYS[1])
 return 1
 """
@@ -126,7 +127,9 @@ class TokenSource:
             # Between the look before the lock and the lock itself, its last holder may have stored a token.
             if await self._stored(failed) is None:
                 token, life = await self._ask()
-                await self._store(keys=keys, args=[holder, token, life, _SETTLED_SECONDS])
+                # WeChat stands by the token that failed: asking again at once would bring it back again.
+                settled = _SETTLED_SECONDS if token == failed else 0
+                await self._store(keys=keys, args=[holder, token, life, settled])
         finally:
             await self._let_go(keys=[self._lock_key], args=[holder])
 

@@ -1,0 +1,79 @@
+# Everything starts here. Needs git, make and a Python of 3.11 or later; nothing else, no root, no Docker.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+PUSHJOBS := $(VENV)/bin/pushjobs
+
+.PHONY: help install install-dev demo up test test-full check format bench chaos lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+# Found by running it: a shim of that name may be on the path and fail.
+define find_python
+for python in "$${PYTHON:-}" python3.13 python3.12 python3.11 python3 python; do \
+	[ -n "$$python" ] && "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	python=; \
+done; \
+[ -n "$$python" ] || { echo 'pushjobs needs Python 3.11 or later with venv and pip; name one with PYTHON=…' >&2; exit 2; }
+endef
+
+# A stamp is newer than its lock file or the environment is brought up to date; a half-made environment has no stamp.
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(find_python); test -x $(VENV)/bin/python || "$$python" -m venv $(VENV)
+	@echo 'installing from requirements.lock …'
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
+	@echo 'installing from requirements-dev.lock …'
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+install: $(VENV)/installed ## make .venv and install pushjobs into it
+
+install-dev: $(VENV)/installed-dev ## the same with what tests and checks need
+
+demo: $(VENV)/installed ## watch 300 notices being scheduled, sent and counted
+	@$(PUSHJOBS) demo
+
+up: $(VENV)/installed ## run everything on this machine, with the WeChat sandbox
+	@$(PUSHJOBS) up --sandbox
+
+# Two passes: what measures time runs alone.
+test: $(VENV)/installed-dev ## the whole suite with reduced counts, under six minutes on two cores
+	@$(RUN) pytest --numprocesses 2 --dist loadgroup -m 'not timing'
+	@$(RUN) pytest -m timing
+
+test-full: export PUSHJOBS_TEST_FULL := 1
+test-full: test ## the same with full counts
+
+check: $(VENV)/installed-dev ## lint, types, imports
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+	@$(VENV)/bin/lint-imports
+
+format: $(VENV)/installed-dev ## format and mend what can be mended
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+
+bench: $(VENV)/installed-dev ## measure the send path
+	@$(RUN) benchmarks
+
+chaos: $(VENV)/installed-dev ## kill processes for minutes and count at the sandbox
+	@$(RUN) pytest tests/chaos -m 'timing or not timing' --override-ini timeout=1800 -s
+
+lock: ## write the lock files anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
+		pyproject.toml --extra local --group build --output-file requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
+		--group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove the environment and the caches, not the data
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

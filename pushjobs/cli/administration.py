@@ -1,0 +1,75 @@
+"""`pushjobs db …` and `pushjobs template …`: the tables, and the app's templates."""
+
+from typing import Annotated
+
+import typer
+
+from pushjobs import settings
+from pushjobs.cli.options import AsJson, Directory, opened
+from pushjobs.cli.shown import show_json, show_pairs, show_table
+from pushjobs.store import migrate
+
+__all__ = ["database", "template"]
+
+database = typer.Typer(name="db", help="Our tables in PostgreSQL.", no_args_is_help=True)
+template = typer.Typer(name="template", help="The app's templates, as WeChat lists them.", no_args_is_help=True)
+
+
+@database.command()
+def upgrade(directory: Directory = None) -> None:
+    """Create our tables, or bring them to this release; changes nothing where they are."""
+    migrate.upgrade(settings.load(directory).require_database_url)
+    typer.echo(f"the tables are at {migrate.head()}")
+
+
+@database.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="An earlier revision; base removes every table of ours.")],
+    directory: Directory = None,
+) -> None:
+    """Take our tables back to an earlier revision, and what only later ones can hold with them."""
+    migrate.downgrade(settings.load(directory).require_database_url, revision)
+    typer.echo(f"the tables are at {revision}")
+
+
+@database.command()
+def status(directory: Directory = None, as_json: AsJson = False) -> None:
+    """Show which revision the tables are at, and which one this release needs."""
+    with opened(directory) as runtime, runtime.database.transaction() as connection:
+        found, needed = migrate.revision(connection), migrate.head()
+    if as_json:
+        show_json({"revision": found, "needed": needed, "is_current": found == needed})
+        return
+    advice = "up to date" if found == needed else "run `pushjobs db upgrade`"
+    show_pairs([("tables at", found or "none"), ("needed", needed or "none"), ("", advice)])
+
+
+@template.command()
+def sync(directory: Directory = None, as_json: AsJson = False) -> None:
+    """Read the app's templates from WeChat; from then on a template that is not among them is refused."""
+    with opened(directory) as runtime:
+        count = runtime.catalogue.sync()
+    if as_json:
+        show_json({"templates": count})
+    else:
+        typer.echo(f"WeChat lists {count} templates")
+
+
+@template.command("list")
+def list_templates(directory: Directory = None, as_json: AsJson = False) -> None:
+    """List the templates with their keywords, as they were last read."""
+    with opened(directory) as runtime:
+        known = runtime.catalogue.titles()
+    listed = [
+        {
+            "template_id": template_id,
+            "title": each.title,
+            "keywords": {field.key: field.allowed for field in (each.template.fields if each.template else ())},
+        }
+        for template_id, each in sorted(known.items())
+    ]
+    if as_json:
+        show_json(listed)
+    else:
+        rows = [(each["template_id"], each["title"] or "", ", ".join(each["keywords"])) for each in listed]
+        show_table(("template", "title", "keywords"), rows)

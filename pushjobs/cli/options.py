@@ -1,0 +1,32 @@
+"""What several commands share: the options that mean the same everywhere, and the runtime that they open."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pushjobs import settings
+from pushjobs.runtime import Runtime
+
+__all__ = ["AsJson", "Directory", "Reference", "TemplateId", "ToUser", "opened"]
+
+Directory = Annotated[
+    Path | None,
+    typer.Option(help="The installation to speak to; else PUSHJOBS_DIRECTORY, else .pushjobs.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Show data instead of a table.")]
+Reference = Annotated[str | None, typer.Option(help="Your own name for it, an order number say.", show_default=False)]
+TemplateId = Annotated[str | None, typer.Option(help="The template's id.", show_default=False)]
+ToUser = Annotated[str | None, typer.Option("--touser", help="The user's open id.", show_default=False)]
+
+
+@contextmanager
+def opened(directory: Path | None) -> Iterator[Runtime]:
+    """Open what the environment and the directory name; close every connection at the end."""
+    runtime = Runtime(settings.load(directory))
+    try:
+        yield runtime
+    finally:
+        runtime.close()

@@ -1,0 +1,68 @@
+"""The program `pushjobs`: its commands, and the one place where exceptions become a line of text and an exit status.
+
+0: done. 1: something did not work out, here or at a server. 2: what was asked cannot be done as it was asked.
+130: stopped with Ctrl-C.
+"""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from pushjobs.cli.administration import database, template
+from pushjobs.cli.demo import demo
+from pushjobs.cli.jobs import cancel, jobs, reschedule, show
+from pushjobs.cli.running import sandbox, up
+from pushjobs.cli.sending import send
+from pushjobs.errors import CallRefused, PushJobsError, Undecryptable, Unreachable
+from pushjobs.telemetry import logs
+
+__all__ = ["app", "main"]
+
+_FAILURES = (CallRefused, Undecryptable, Unreachable)
+
+app = typer.Typer(
+    name="pushjobs",
+    help="Scheduled push for WeChat Mini Programs: durable, on the second, never twice.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback is for our own mistakes only, and then in full.
+    pretty_exceptions_enable=False,
+)
+for command in (demo, up, sandbox, send, jobs, show, cancel, reschedule):
+    app.command()(command)
+app.add_typer(template)
+app.add_typer(database)
+
+
+def main() -> None:
+    """Run the command that the arguments name and end the process with its status."""
+    try:
+        app()
+    except PushJobsError as error:
+        _complain(str(error))
+        sys.exit(1 if isinstance(error, _FAILURES) else 2)
+    except OSError as error:
+        # A disk, a permission, a port: the system's words, and what they are about.
+        _complain(": ".join(filter(None, (error.filename, error.strerror or str(error)))))
+        sys.exit(1)
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"pushjobs: {' '.join(message.split())}", err=True)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"pushjobs {version('pushjobs')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _prepare(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    logs.configure(is_json=False)

@@ -1,0 +1,88 @@
+"""`pushjobs up` and `pushjobs sandbox`: start what runs until it is told to stop."""
+
+from typing import Annotated
+
+import typer
+
+from pushjobs import settings
+from pushjobs.cli.options import Directory
+from pushjobs.cli.shown import show_pairs
+from pushjobs.local.processes import Ended
+from pushjobs.local.up import Up, UpOptions
+from pushjobs.sandbox import SandboxOptions, serve
+from pushjobs.sandbox import Settings as Behaviour
+from pushjobs.sandbox.options import Behave
+
+__all__ = ["report", "sandbox", "up"]
+
+_HIGHEST_PORT = 65535
+
+
+def up(  # noqa: PLR0913 - one argument an option
+    directory: Directory = None,
+    flower: Annotated[int, typer.Option(help="Flower's port; 0 takes a free one.", min=0, max=_HIGHEST_PORT)] = 5555,
+    no_flower: Annotated[bool, typer.Option("--no-flower", help="Do without Flower.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes for the bulk lane.", min=1)] = 2,
+    with_sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Send to a WeChat sandbox of its own; needs no credentials.")
+    ] = False,
+) -> None:
+    """Run everything on this machine until Ctrl-C: servers, beat, workers and Flower.
+
+    PostgreSQL and Valkey are started too, unless PUSHJOBS_DATABASE_URL and PUSHJOBS_REDIS_URL name others.
+    """
+    given = settings.given(directory)
+    if not with_sandbox:
+        given.require_credentials  # noqa: B018 - asked for its complaint, before anything starts
+    options = UpOptions(
+        directory=given.directory,
+        environment=settings.environment(),
+        database_url=given.database_url,
+        redis_url=given.redis_url,
+        workers=workers,
+        flower=None if no_flower else flower,
+        sandbox=with_sandbox,
+    )
+    typer.echo(f"starting in {options.directory.absolute()}")
+    with Up(options, report) as running:
+        running.ready()
+        _show_addresses(running)
+        running.wait()
+        typer.echo("stopping")
+    typer.echo("stopped")
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=_HIGHEST_PORT)] = 0,
+    latency_ms: Annotated[
+        float, typer.Option(help="Time between reading a request and writing its answer.", min=0)
+    ] = 0,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Ignore unknown fields, as WeChat does.")] = False,
+    today: Annotated[
+        bool, typer.Option("--today", help="Answer the legacy send call with 45103, as WeChat does today.")
+    ] = False,
+) -> None:
+    """Run the WeChat stand-in until Ctrl-C; its address is its first line, as JSON."""
+    behaviour = Behaviour(
+        latency_ms=latency_ms, lenient=lenient, behave=Behave.TODAY if today else Behave.LEGACY
+    )
+    serve(SandboxOptions(host=host, port=port, settings=behaviour))
+
+
+def report(ended: Ended) -> None:
+    """Say that a process ended which should not have, and comes back."""
+    status = "" if ended.status is None else f" with status {ended.status}"
+    again = f"in {ended.delay:g} s" if ended.delay else "at once"
+    typer.echo(f"{ended.name} ended{status}: starting it again {again}", err=True)
+
+
+def _show_addresses(running: Up) -> None:
+    pairs = list(running.addresses.items())
+    if running.options.flower is not None:
+        user, _ = running.installation.flower_credentials()
+        pairs.append(("flower's user", f"{user}, with the password in {running.installation.path / 'flower.json'}"))
+    pairs.append(("logs", str(running.installation.logs)))
+    show_pairs(pairs)
+    typer.echo(f"ready: pushjobs send --directory {running.options.directory} …   (Ctrl-C stops)")
+

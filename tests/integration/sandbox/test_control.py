@@ -1,0 +1,121 @@
+"""What is counted, and how it is asked for: log, summary, pace, settings, two apps in one sandbox."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pushjobs.sandbox import SandboxClient, SandboxOptions, SandboxProcess, Settings
+from pushjobs.sandbox.client import SandboxError
+from pushjobs.sandbox.received import Received, Verdict
+from pushjobs.sandbox.request import Request, read_target
+
+Send = Callable[..., Any]
+
+
+def test_reads_the_log_in_pages(send: Send, control: SandboxClient) -> None:
+    """The log is read on from any number, in order of arrival."""
+    for number in range(5):
+        send(touser=f"o{number}")
+    assert [each.touser for each in control.log(after=1, limit=2)] == ["o1", "o2"]
+    assert [each.seq for each in control.all_received()] == [1, 2, 3, 4, 5]
+    arrivals = [each.arrived_at for each in control.all_received()]
+    assert arrivals == sorted(arrivals)
+
+
+def test_counts_repeats(send: Send, control: SandboxClient, message: dict[str, Any]) -> None:
+    """The same content to the same user again is a repeat, in whatever order its keys are; a refused one is none."""
+    send()
+    send(data=dict(reversed(message["data"].items())))
+    send(touser="oUser2")
+    send(data=message["data"] | {"thing1": {"value": "龙井"}})
+    send(data={})
+    summary = control.summary()
+    assert (summary.received, summary.accepted, summary.repeats) == (5, 4, 1)
+    assert summary.by_errcode == {"0": 4, "47003": 1}
+    assert summary.first_arrival is not None
+    assert summary.last_arrival is not None
+    assert summary.first_arrival < summary.last_arrival
+
+
+def test_counts_the_fullest_second() -> None:
+    """The peak is the most arrivals in any sliding second, wherever it begins; one second apart is not within one."""
+    received = Received()
+    for arrived_at in (0.0, 0.5, 1.0, 1.4, 1.45, 3.0):
+        _add(received, arrived_at)
+    pace = received.pace()
+    assert (pace["peak"], pace["peak_at"]) == (4, 1.45)
+    assert pace["average"] == pytest.approx(5 / 3)
+    assert received.summary()["peak_per_second"] == 4
+
+
+def test_even_spacing_shows_its_rate() -> None:
+    """Arrivals at exactly 100 a second show a peak of 100."""
+    received = Received()
+    for number in range(1000):
+        _add(received, 1_800_000_000 + number / 128)
+    assert received.pace()["peak"] == 128
+
+
+def test_leaves_bodies_out_on_request(send: Send, control: SandboxClient) -> None:
+    """Without bodies the log still has users and templates, and repeats are still seen."""
+    control.change_settings(keep_bodies=False)
+    send()
+    send()
+    assert [(each.touser, each.body) for each in control.log()] == [("oUser1", None)] * 2
+    assert control.summary().repeats == 1
+
+
+def test_keeps_bodies_that_are_no_json(call: Send, token: str, control: SandboxClient) -> None:
+    """A body that is no JSON stands in the log as text."""
+    call("POST", f"/cgi-bin/message/subscribe/send?access_token={token}", b"touser=o1")
+    assert control.log()[0].body == "touser=o1"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"latency": 1}, {"latency_ms": -1}, {"lenient": 1}, {"behave": "tomorrow"}, {"per_second": 0.5}],
+)
+def test_refuses_wrong_settings(control: SandboxClient, changes: dict[str, Any]) -> None:
+    """A setting that is not there, or cannot be so, is refused and changes nothing."""
+    with pytest.raises(SandboxError):
+        control.change_settings(**changes)
+    assert control.change_settings() == Settings().as_json()
+
+
+def test_refuses_wrong_control_requests(control: SandboxClient) -> None:
+    """Unknown templates, apps and kinds of user are named."""
+    with pytest.raises(SandboxError, match="no template"):
+        control.grant("oUser1", "unknown")
+    with pytest.raises(SandboxError, match="no app"):
+        control.mark_users("oUser1", "known", appid="wx0")
+    with pytest.raises(SandboxError, match="known, refusing, invalid"):
+        control.mark_users("oUser1", "happy")
+    with pytest.raises(SandboxError, match="takes GET"):
+        control._call("POST", "log")
+    with pytest.raises(SandboxError, match="no door"):
+        control._call("GET", "nowhere")
+
+
+def test_reset_keeps_tokens(send: Send, control: SandboxClient) -> None:
+    """After a reset the log is empty and the settings are the first ones, and a client's token is still good."""
+    control.change_settings(per_day=0)
+    send()
+    control.reset()
+    assert control.summary().received == 0
+    assert send()["errcode"] == 0
+
+
+def test_keeps_apps_apart() -> None:
+    """Options reach the process; a mark on one app's user is none on the other's."""
+    options = SandboxOptions(apps={"wxone": "s1", "wxtwo": "s2"}, settings=Settings(users="strict", latency_ms=1))  # type: ignore[arg-type]  # as JSON has it
+    with SandboxProcess(options) as process:
+        process.client.mark_users("oUser1", "known", appid="wxtwo")
+        settings = process.client.change_settings()
+    assert (settings["users"], settings["latency_ms"]) == ("strict", 1)
+
+
+def _add(received: Received, arrived_at: float) -> None:
+    target = read_target(b"/cgi-bin/message/subscribe/send")
+    request = Request(method="POST", target=target, body=b"", arrived_at=arrived_at)
+    received.add(request, Verdict(errcode=40003), fault=None, keep_body=False)
