@@ -125,8 +125,9 @@ def budget(load: Load, *, rate: float, lookahead_seconds: float) -> int:
     At most what the rate drains within the look-ahead, and at most twice what was really drained over the last
     seconds, with a floor to begin from (design 12.8).
     """
-    most = rate * lookahead_seconds
-    return int(min(most, max(min(most, _FLOOR), 2 * load.settled))) - load.outstanding
+    # One at least: at a rate of less than one job a look-ahead the bucket would never move.
+    most = max(1.0, rate * lookahead_seconds)
+    return int(min(most, max(_FLOOR, 2 * load.settled))) - load.outstanding
 
 
 def batches(bucket: Bucket, released: Sequence[Released], *, largest: int) -> Iterator[Batch]:

@@ -5,7 +5,7 @@ The argument names are WeChat's own plus ours, the same on every door: Python, C
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
 from zoneinfo import ZoneInfo
@@ -13,7 +13,16 @@ from zoneinfo import ZoneInfo
 from pushjobs import clock
 from pushjobs.catalogue import Catalogue
 from pushjobs.domain.job import Lane, OnQuota
-from pushjobs.domain.message import Content, FormIdKind, Lang, Message, MiniProgramState, read_content, read_message
+from pushjobs.domain.message import (
+    Content,
+    FormIdKind,
+    Lang,
+    Message,
+    MiniProgramState,
+    read_content,
+    read_message,
+    read_template_id,
+)
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, InvalidMessage
 from pushjobs.wechat.fields import keyword_fault
@@ -71,17 +80,22 @@ class Terms:
 
 _NAMES = JobArguments.__annotations__.keys()
 _SHARED_NAMES = ContentArguments.__annotations__.keys()
+_NOT_BESIDE_CONTENT = _SHARED_NAMES | {"form_id", "form_id_kind", "emphasis_keyword"}
 
 _Choice = TypeVar("_Choice", Lane, OnQuota)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request that can be stored. `is_due`: its moment is now or past; `content` is set if the content is shared."""
+    """A request that can be stored. `content` is set if the content is shared.
+
+    `asked_at`: its moment as given, None for now; `planned_at`: never past; `is_due`: its moment is now or past.
+    """
 
     message: Message
     template_no: int
     content: StoredContent | None
+    asked_at: datetime | None
     planned_at: datetime
     expires_at: datetime
     is_due: bool
@@ -95,10 +109,11 @@ class Request:
         return {
             "touser": self.message.touser,
             "form_id": self.message.form_id,
+            "form_id_kind": self.message.form_id_kind,
             "content": self.message.content.as_record(),
-            # As given: "now" is the same request a second later.
-            "time": None if arguments.get("time") is None else self.planned_at,
-            "expires": None if arguments.get("expires") is None else self.expires_at,
+            # As given, not as it worked out: a repeat a second later has another "now".
+            "time": self.asked_at,
+            "expires": _as_given(arguments.get("expires"), self.expires_at),
             "lane": self.lane,
             "on_quota": self.on_quota,
             "reference": self.reference,
@@ -115,12 +130,14 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
     message, template_no, shared = _message(arguments, terms)
     now = clock.now()
     asked = arguments.get("time")
+    asked_at = None if asked is None else read_moment(asked, terms.zone)
     # A moment in the past is due now: lateness and deadline count from when we heard of it.
-    planned_at = now if asked is None else max(read_moment(asked, terms.zone), now)
+    planned_at = now if asked_at is None else max(asked_at, now)
     return Request(
         message=message,
         template_no=template_no,
         content=shared,
+        asked_at=asked_at,
         planned_at=planned_at,
         expires_at=read_deadline(arguments.get("expires"), planned_at, terms.zone),
         is_due=planned_at == now,
@@ -134,7 +151,7 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
 def read_shared(arguments: Mapping[str, object], *, catalogue: Catalogue) -> tuple[Content, int]:
     """Read a content that many jobs will share, and our number for its template; raises InvalidInput."""
     _refuse_unknown(arguments, _SHARED_NAMES)
-    found = catalogue.find(_template_id(arguments))
+    found = catalogue.find(read_template_id(arguments))
     return read_content(arguments, template=found.template, keyword_fault=keyword_fault), found.template_no
 
 
@@ -149,31 +166,29 @@ def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, in
                 "WeChat withdrew them in 2020 (45103); use a subscribe template",
             )
         find = terms.catalogue.legacy if is_legacy else terms.catalogue.find
-        found = find(_template_id(arguments))
+        found = find(read_template_id(arguments))
         message = read_message(arguments, template=found.template, keyword_fault=keyword_fault)
         return message, found.template_no, None
     if not isinstance(shared, StoredContent):
         raise InvalidMessage("content", "is no stored content", "give what `store_content` returned")
-    if both := sorted(_SHARED_NAMES & {name for name, value in arguments.items() if value is not None}):
-        raise InvalidMessage(both[0], "is given beside a stored content", "leave it out: the content says it")
+    if both := sorted(_NOT_BESIDE_CONTENT & {name for name, value in arguments.items() if value is not None}):
+        raise InvalidMessage(both[0], "is given beside a stored content", "leave it out: the content says all")
     own = {**shared.content.as_record(), "touser": arguments.get("touser")}
     recipient = read_message(own, template=None, keyword_fault=lambda *_: None)
     message = Message(touser=recipient.touser, content=shared.content)
     return message, shared.template_no, shared
 
 
-def _template_id(arguments: Mapping[str, object]) -> str:
-    value = arguments.get("template_id")
-    if not isinstance(value, str) or not value:
-        fault = "is missing" if value is None or value == "" else f"is no text ({type(value).__name__})"
-        raise InvalidMessage("template_id", fault, "give the id of one of the app's templates")
-    return value
-
-
 def _refuse_unknown(arguments: Mapping[str, object], names: Collection[str]) -> None:
     for name in arguments:
         if name not in names:
             raise InvalidInput(str(name)[:_LONGEST_NAME], "is no argument", f"there are {', '.join(sorted(names))}")
+
+
+def _as_given(expires: object, expires_at: datetime) -> datetime | float | None:
+    if expires is None:
+        return None
+    return expires.total_seconds() if isinstance(expires, timedelta) else expires_at
 
 
 def _choice(arguments: Mapping[str, object], name: str, default: _Choice) -> _Choice:

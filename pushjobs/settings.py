@@ -35,7 +35,7 @@ _WECHAT = {"wechat_base_url", "wechat_appid", "wechat_secret"}
 class Settings(BaseSettings):
     """All settings of one process, validated. Secrets are masked in every representation."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     directory: Path = Field(default=Path(".pushjobs"), description="Where the embedded servers keep everything.")
     database_url: str | None = Field(default=None, description="PostgreSQL; unset: the embedded one.")
@@ -191,7 +191,7 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise Misconfigured(f"{path} cannot be read ({type(error).__name__}): mend or remove it") from None
 
 

@@ -1,7 +1,8 @@
 """One Runtime a process: made after fork, closed at exit. And how a worker drains.
 
-Celery's prefork children die of SIGTERM by default, in mid-call. Ours only raise a flag, which delivery reads between
-slices; the parent's shutdown raises the same flag, in memory that parent and children share.
+Celery's prefork children die of SIGTERM by default, in mid-call. Ours, while they run a task, only raise a flag, which
+delivery reads between slices, and leave when the task is done. The parent's shutdown raises a flag of its own, in
+memory that parent and children share.
 """
 
 import multiprocessing
@@ -9,8 +10,11 @@ import os
 import signal
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from celery.signals import (
+    task_postrun,
+    task_prerun,
     worker_init,
     worker_process_init,
     worker_process_shutdown,
@@ -26,21 +30,27 @@ from pushjobs.telemetry import logs
 __all__ = ["runtime"]
 
 # Made before the fork, so that the parent's word reaches its children.
-_draining = multiprocessing.Value("b", 0, lock=False)
+_parent_leaves = multiprocessing.Value("b", 0, lock=False)
 _parent = os.getpid()
-_runtime: Runtime | None = None
+
+
+class _Child:
+    """What a prefork child remembers."""
+
+    runtime: Runtime | None = None
+    is_told = False
+    usual_sigterm: Any = signal.SIG_DFL
 
 
 def runtime() -> Runtime:
     """Return this process's runtime."""
-    global _runtime  # noqa: PLW0603 - one a process is the point
-    if _runtime is None:
-        _runtime = Runtime(settings.load(), is_draining=lambda: bool(_draining.value))
-    return _runtime
+    if _Child.runtime is None:
+        _Child.runtime = Runtime(settings.load(), is_draining=_is_draining)
+    return _Child.runtime
 
 
-def _drain(_signal: int, _frame: FrameType | None) -> None:
-    _draining.value = 1
+def _is_draining() -> bool:
+    return _Child.is_told or bool(_parent_leaves.value)
 
 
 @worker_init.connect
@@ -53,18 +63,36 @@ def _enter(**_: object) -> None:
     # A child must not outlive a killed parent: its messages come from there.
     if os.getpid() != _parent:
         die_with_parent(_parent)
-        signal.signal(signal.SIGTERM, _drain)
+
+
+@task_prerun.connect
+def _guard(**_: object) -> None:
+    # Task by task, because billiard puts its own handler back after every hook a child has for starting.
+    if os.getpid() != _parent:
+        _Child.usual_sigterm = signal.signal(signal.SIGTERM, _drain)
+
+
+def _drain(_signal: int, _frame: FrameType | None) -> None:
+    _Child.is_told = True
+
+
+@task_postrun.connect
+def _unguard(**_: object) -> None:
+    if os.getpid() != _parent:
+        signal.signal(signal.SIGTERM, _Child.usual_sigterm)
+        if _Child.is_told:
+            raise SystemExit
 
 
 @worker_process_shutdown.connect
 def _leave(**_: object) -> None:
-    if _runtime is not None:
-        _runtime.close()
+    if _Child.runtime is not None:
+        _Child.runtime.close()
 
 
 @worker_shutting_down.connect
 def _shut_down(**_: object) -> None:
-    _draining.value = 1
+    _parent_leaves.value = 1
 
 
 @worker_ready.connect

@@ -60,16 +60,10 @@ def list_templates(directory: Directory = None, as_json: AsJson = False) -> None
     """List the templates with their keywords, as they were last read."""
     with opened(directory) as runtime:
         known = runtime.catalogue.titles()
-    listed = [
-        {
-            "template_id": template_id,
-            "title": each.title,
-            "keywords": {field.key: field.allowed for field in (each.template.fields if each.template else ())},
-        }
-        for template_id, each in sorted(known.items())
-    ]
+    keys = {number: [field.key for field in each.template.fields] for number, each in known.items() if each.template}
     if as_json:
+        listed = [{"template_id": each, "title": known[each].title, "keywords": keys[each]} for each in sorted(keys)]
         show_json(listed)
     else:
-        rows = [(each["template_id"], each["title"] or "", ", ".join(each["keywords"])) for each in listed]
+        rows = [(each, known[each].title or "", ", ".join(keys[each])) for each in sorted(keys)]
         show_table(("template", "title", "keywords"), rows)

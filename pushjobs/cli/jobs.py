@@ -8,6 +8,7 @@ import typer
 from pushjobs.cli.options import AsJson, Directory, Reference, TemplateId, ToUser, opened
 from pushjobs.cli.shown import local, outcome, show_jobs, show_json, show_pairs, show_table
 from pushjobs.domain.job import JobState
+from pushjobs.errors import InvalidInput
 
 __all__ = ["cancel", "jobs", "reschedule", "show"]
 
@@ -15,6 +16,7 @@ _JobNumber = Annotated[int, typer.Argument(metavar="JOB", help="The job's number
 
 
 def jobs(  # noqa: PLR0913 - one argument an option
+    *,
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.", show_default=False)] = None,
     reference: Reference = None,
     touser: ToUser = None,
@@ -71,7 +73,7 @@ def show(job: _JobNumber, directory: Directory = None, as_json: AsJson = False) 
         show_table((f"at ({zone.key})", "what", "state", "why", "#code"), rows)
 
 
-def cancel(  # noqa: PLR0913 - one argument an option
+def cancel(
     job: Annotated[int | None, typer.Argument(metavar="[JOB]", help="The job's number.", show_default=False)] = None,
     reference: Reference = None,
     touser: ToUser = None,
@@ -80,6 +82,8 @@ def cancel(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Cancel one job by its number, or every job that matches; jobs that were begun stay as they are."""
+    if job is not None and (reference or touser or template_id):
+        raise InvalidInput("JOB", "stands beside other options", "give a number, or what several jobs have in common")
     with opened(directory) as runtime:
         count = runtime.producer.cancel(job, reference=reference, touser=touser, template_id=template_id)
     if as_json:
@@ -88,7 +92,7 @@ def cancel(  # noqa: PLR0913 - one argument an option
         typer.echo(f"cancelled {count} {'job' if count == 1 else 'jobs'}")
 
 
-def reschedule(  # noqa: PLR0913 - one argument an option
+def reschedule(
     job: _JobNumber,
     *,
     time: Annotated[str, typer.Option(help="When to send it, as in `send`.", show_default=False)],

@@ -25,7 +25,10 @@ ToUser = Annotated[str | None, typer.Option("--touser", help="The user's open id
 @contextmanager
 def opened(directory: Path | None) -> Iterator[Runtime]:
     """Open what the environment and the directory name; close every connection at the end."""
-    runtime = Runtime(settings.load(directory))
+    found = settings.load(directory)
+    # Asked first: with nothing running, that is what a newcomer should hear, and not of credentials.
+    found.require_database_url  # noqa: B018 - for its complaint
+    runtime = Runtime(found)
     try:
         yield runtime
     finally:

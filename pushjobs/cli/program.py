@@ -16,7 +16,6 @@ from pushjobs.cli.jobs import cancel, jobs, reschedule, show
 from pushjobs.cli.running import sandbox, up
 from pushjobs.cli.sending import send
 from pushjobs.errors import CallRefused, PushJobsError, Undecryptable, Unreachable
-from pushjobs.telemetry import logs
 
 __all__ = ["app", "main"]
 
@@ -27,6 +26,7 @@ app = typer.Typer(
     help="Scheduled push for WeChat Mini Programs: durable, on the second, never twice.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     # A traceback is for our own mistakes only, and then in full.
     pretty_exceptions_enable=False,
 )
@@ -60,9 +60,8 @@ def _show_version(is_asked: bool) -> None:
 
 
 @app.callback()
-def _prepare(
+def _root(
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
-) -> None:
-    logs.configure(is_json=False)
+) -> None: ...

@@ -18,7 +18,7 @@ __all__ = ["report", "sandbox", "up"]
 _HIGHEST_PORT = 65535
 
 
-def up(  # noqa: PLR0913 - one argument an option
+def up(
     directory: Directory = None,
     flower: Annotated[int, typer.Option(help="Flower's port; 0 takes a free one.", min=0, max=_HIGHEST_PORT)] = 5555,
     no_flower: Annotated[bool, typer.Option("--no-flower", help="Do without Flower.")] = False,
@@ -46,7 +46,8 @@ def up(  # noqa: PLR0913 - one argument an option
     typer.echo(f"starting in {options.directory.absolute()}")
     with Up(options, report) as running:
         running.ready()
-        _show_addresses(running)
+        if not running.is_stop_asked:
+            _show_addresses(running)
         running.wait()
         typer.echo("stopping")
     typer.echo("stopped")
@@ -64,9 +65,7 @@ def sandbox(
     ] = False,
 ) -> None:
     """Run the WeChat stand-in until Ctrl-C; its address is its first line, as JSON."""
-    behaviour = Behaviour(
-        latency_ms=latency_ms, lenient=lenient, behave=Behave.TODAY if today else Behave.LEGACY
-    )
+    behaviour = Behaviour(latency_ms=latency_ms, lenient=lenient, behave=Behave.TODAY if today else Behave.LEGACY)
     serve(SandboxOptions(host=host, port=port, settings=behaviour))
 
 
@@ -85,4 +84,3 @@ def _show_addresses(running: Up) -> None:
     pairs.append(("logs", str(running.installation.logs)))
     show_pairs(pairs)
     typer.echo(f"ready: pushjobs send --directory {running.options.directory} …   (Ctrl-C stops)")
-

@@ -19,6 +19,7 @@ __all__ = ["send", "show_rejections", "tracked"]
 
 
 def send(  # noqa: PLR0913 - one argument an option
+    *,
     touser: ToUser = None,
     template_id: TemplateId = None,
     page: Annotated[str | None, typer.Option(help="The page its card opens.", show_default=False)] = None,

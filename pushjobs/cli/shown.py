@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pushjobs.domain.job import Job
 
-__all__ = ["local", "outcome", "progress", "show_json", "show_jobs", "show_pairs", "show_table", "stderr", "stdout"]
+__all__ = ["local", "outcome", "progress", "show_jobs", "show_json", "show_pairs", "show_table", "stderr", "stdout"]
 
 _PIPED_WIDTH = 240
 

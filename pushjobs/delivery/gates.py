@@ -18,7 +18,7 @@ Gate = Callable[[Sequence[Candidate]], list[Move]]
 
 
 def deadline(candidates: Sequence[Candidate]) -> list[Move]:
-    """Hold what is worthless by now: its deadline has passed."""
+    """Hold what is worthless at its moment: by then its deadline has passed (a wait may end at the deadline)."""
     return [
         Move(
             id=job.id,
@@ -27,7 +27,7 @@ def deadline(candidates: Sequence[Candidate]) -> list[Move]:
             reason=Reason.DEADLINE,
         )
         for job in candidates
-        if job.expires_in <= 0
+        if job.expires_in <= max(job.due_in, 0.0)
     ]
 
 

@@ -44,7 +44,8 @@ _TOKEN_SECONDS = 10.0
 _FATAL_SECONDS = 60.0
 _SPREAD_SECONDS = 600.0
 _SECONDS_OF_A_MINUTE = 10.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+_LONGEST_PAUSE = 2.0
 _pause = threading.Event().wait
 
 
@@ -59,13 +60,13 @@ class Settlement:
         """Write the answers; come back only when they are committed. `since`: when the slice was admitted."""
         now = clock.now()
         made = [move_for(answer, now=now, draw=random.random()) for answer in answers]  # noqa: S311 - jitter
-        for tries in itertools.count():
+        for pause in itertools.chain(_PAUSES, itertools.repeat(_LONGEST_PAUSE)):
             try:
                 late = self._write(app_no, lane, made)
             except Unreachable as error:
                 fault = type(error).__name__
                 self._emit(SettleRepeated(app_no=app_no, lane=lane, jobs=len(made), fault=fault))
-                _pause(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**tries))
+                _pause(pause)
             else:
                 break
         counted = Counter(move.transition for move in made)

@@ -29,6 +29,7 @@ __all__ = [
     "TemplateField",
     "read_content",
     "read_message",
+    "read_template_id",
 ]
 
 KeywordFault = Callable[[str, str, Sequence[str]], tuple[str, str] | None]
@@ -163,10 +164,15 @@ def read_content(arguments: Mapping[str, object], *, template: Template | None, 
     return _content(arguments, template, keyword_fault, is_legacy=False)
 
 
+def read_template_id(arguments: Mapping[str, object]) -> str:
+    """Read which template is meant, before anything is known of it, or refuse it with `InvalidMessage`."""
+    return _identifier(arguments, "template_id", "the id of one of the app's templates")
+
+
 def _content(
     arguments: Mapping[str, object], template: Template | None, keyword_fault: KeywordFault, *, is_legacy: bool
 ) -> Content:
-    template_id = _identifier(arguments, "template_id", "the id of one of the app's templates")
+    template_id = read_template_id(arguments)
     texts = _texts(arguments.get("data"), may_be_empty=is_legacy)
     if template is not None:
         _match(texts, template)

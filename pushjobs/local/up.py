@@ -86,6 +86,11 @@ class Up:
         for name, port in self._ports.items():
             self._await(name, partial(_answers, port))
 
+    @property
+    def is_stop_asked(self) -> bool:
+        """Whether SIGINT, SIGTERM or SIGHUP came."""
+        return not self._stop_requests.empty()
+
     def wait(self) -> None:
         """Return when SIGINT, SIGTERM or SIGHUP asks to stop."""
         self._stop_requests.get()
@@ -108,7 +113,7 @@ class Up:
         self.addresses.update(embedded)
         stack.enter_context(servers.kept(self._report))
         stack.callback(self.installation.withdraw)
-        self.installation.publish(embedded)
+        self.installation.publish(embedded | self._sandbox_settings())
         migrate.upgrade(options.database_url or servers.database_url)
 
     def _start_applications(self, stack: ExitStack) -> None:
@@ -126,12 +131,7 @@ class Up:
                 self.environment[f"PUSHJOBS_{name}_URL"] = url
         chosen = []
         if options.sandbox:
-            appid, secret = applications.SANDBOX_CREDENTIALS
-            self.environment |= {
-                "PUSHJOBS_WECHAT_BASE_URL": self._open("sandbox", 0),
-                "PUSHJOBS_WECHAT_APPID": appid,
-                "PUSHJOBS_WECHAT_SECRET": secret,
-            }
+            self.environment |= {f"PUSHJOBS_{name.upper()}": value for name, value in self._sandbox_settings().items()}
             chosen.append(applications.sandbox(installation, self.environment, port=self._ports["sandbox"]))
         if options.flower is not None:
             self._open("flower", options.flower)
@@ -139,6 +139,14 @@ class Up:
         chosen.extend(applications.workers(installation, self.environment, bulk=options.workers))
         chosen.append(applications.beat(installation, self.environment))
         return chosen
+
+    def _sandbox_settings(self) -> dict[str, str]:
+        """Return what leads every process of this installation to its sandbox; empty without one."""
+        if not self.options.sandbox:
+            return {}
+        appid, secret = applications.SANDBOX_CREDENTIALS
+        address = self.addresses.get("sandbox") or self._open("sandbox", 0)
+        return {"wechat_base_url": address, "wechat_appid": appid, "wechat_secret": secret}
 
     def _open(self, name: str, port: int) -> str:
         """Note the port of a page, a free one for 0, and return its address."""
@@ -148,7 +156,7 @@ class Up:
         return self.addresses[name]
 
     def _await(self, name: str, condition: Callable[[], bool]) -> None:
-        if not wait_until(lambda: condition() or not self._stop_requests.empty(), _READY_SECONDS):
+        if not wait_until(lambda: condition() or self.is_stop_asked, _READY_SECONDS):
             raise NotRunning(
                 f"{name} is not ready after {_READY_SECONDS:.0f} s: {self.installation.log(name)} says why"
             )

@@ -112,7 +112,8 @@ def _spoil(reply: Reply, rule: Rule) -> None:
         case FaultKind.DROP_AFTER_READ:
             reply.data, reply.closes = b"", True
         case FaultKind.HALF_ANSWER:
-            reply.data, reply.closes = reply.data[: len(reply.data) // 2], True
+            head, blank, content = reply.data.partition(b"\r\n\r\n")
+            reply.data, reply.closes = head + blank + content[: len(content) // 2], True
         case _:
             pass
 

@@ -44,23 +44,24 @@ def add_template(_world: World, app: App, request: Request) -> Answer:
     title = LIBRARY.get(int(tid)) if isinstance(tid, str) and tid.isdecimal() else None
     if title is None:
         return refusal(200014)
-    if not _can_pick(title, numbers):
+    picked = _picked(title, numbers)
+    if picked is None:
         return refusal(200020)
     if not isinstance(scene, str) or len(scene) > _LONGEST_SCENE:
         return refusal(200021)
-    template = template_of(title, numbers, secrets.token_urlsafe(32))
+    template = template_of(title, picked, secrets.token_urlsafe(32))
     if existing := _same(app, template):
         return {**refusal(200022)._asdict(), "priTmplId": existing.id}
     app.templates[template.id] = template
     return {**OK, "priTmplId": template.id}
 
 
-def _can_pick(title: Title, numbers: object) -> bool:
+def _picked(title: Title, numbers: object) -> list[int] | None:
     if not isinstance(numbers, list) or not _KEYWORDS_AT_LEAST <= len(numbers) <= _KEYWORDS_AT_MOST:
-        return False
+        return None
     if any(type(number) is not int for number in numbers) or len(set(numbers)) < len(numbers):
-        return False
-    return {keyword.number for keyword in title.keywords}.issuperset(numbers)
+        return None
+    return numbers if {keyword.number for keyword in title.keywords}.issuperset(numbers) else None
 
 
 def _same(app: App, wanted: Template) -> Template | None:

@@ -69,8 +69,6 @@ _COLUMNS = (
     "lease_until, recipient, sealed, reference"
 )
 _COPY = f"COPY pushjobs.jobs ({_COLUMNS}) FROM STDIN"
-# `now` by the database's clock where it is later: a maker whose clock lags must not make a job due in the past, nor
-# one whose clock runs ahead break the check that a job expires after its time.
 _INSERT = statement(f"""
 INSERT INTO pushjobs.jobs ({_COLUMNS})
 VALUES (:id, :app_no, :template_no, :content_no, :lane, :state, :on_quota, :release_no, :planned_at, :planned_at,

@@ -61,8 +61,12 @@ SELECT :app_no, template_id, title, fields, now() FROM listed ORDER BY template_
 
 def ensure_app(connection: Connection, appid: str) -> App:
     """Return the app, storing it if it is new."""
-    connection.execute(insert(apps).values(appid=appid).on_conflict_do_nothing())
-    row = connection.execute(select(apps).where(apps.c.appid == appid)).one()
+    wanted = select(apps).where(apps.c.appid == appid)
+    row = connection.execute(wanted).one_or_none()
+    if row is None:
+        # Not tried at every reading: an INSERT that conflicts draws a number all the same, and there are 32,767.
+        connection.execute(insert(apps).values(appid=appid).on_conflict_do_nothing())
+        row = connection.execute(wanted).one()
     return App(app_no=row.app_no, appid=row.appid, is_synced=row.templates_synced_at is not None)
 
 

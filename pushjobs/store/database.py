@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, scoped_session
 
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.errors import NotReady, Unreachable
@@ -21,7 +22,7 @@ __all__ = ["CallersSession", "Database", "Transaction", "as_json", "joined", "st
 Transaction = Connection
 """An open transaction, as other rooms pass it along without knowing SQLAlchemy."""
 
-CallersSession = Session | Connection
+CallersSession = Session | scoped_session[Session] | Connection
 """A transaction of the caller's own, on our database: what is accepted within it commits with it."""
 
 _UNDEFINED_TABLE, _UNDEFINED_SCHEMA = "42P01", "3F000"
@@ -68,6 +69,8 @@ class Database:
                 f"PostgreSQL at {self.address} does not answer ({_first_line(error)}): is it running, "
                 "and is PUSHJOBS_DATABASE_URL right?"
             ) from None
+        except PoolTimeout:
+            raise Unreachable(f"every connection of this process to PostgreSQL at {self.address} is in use") from None
         except ProgrammingError as error:
             if getattr(error.orig, "sqlstate", None) in {_UNDEFINED_TABLE, _UNDEFINED_SCHEMA}:
                 raise NotReady(f"the database at {self.address} lacks our tables: run `pushjobs db upgrade`") from None
@@ -80,7 +83,7 @@ class Database:
 
 def joined(session: CallersSession) -> Connection:
     """Return the connection of a caller's own transaction, to commit with it."""
-    return session.connection() if isinstance(session, Session) else session
+    return session if isinstance(session, Connection) else session.connection()
 
 
 def statement(sql: str, *transitions: Transition) -> TextClause:

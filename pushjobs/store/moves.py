@@ -40,7 +40,9 @@ class Move:
 
 # Rows are locked in the order of their ids by everyone who locks several (design 12.9): no deadlocks among movers.
 # `closed_at` and `lease_until` follow from the target state; the table's checks hold them to it.
-_APPLY = statement("""
+# A doubt has counted its attempt; a late answer to it does not count it again.
+_APPLY = statement(
+    """
 WITH moves AS (
     SELECT * FROM json_to_recordset(:moves) AS m(
         id bigint, release_no int, transition text, sources text, target text, reason text, errcode int,
@@ -55,7 +57,7 @@ WITH moves AS (
            reason = m.reason,
            errcode = m.errcode,
            msgid = coalesce(m.msgid, j.msgid),
-           attempts = j.attempts + m.counts::int,
+           attempts = j.attempts + m.counts::int - (j.state = {doubt.target})::int,
            due_at = coalesce(clock_timestamp() + make_interval(secs => m.due_in), j.due_at),
            lease_until = now() + make_interval(secs => m.lease),
            called_at = coalesce(clock_timestamp() - make_interval(secs => m.called_ago), j.called_at),
@@ -68,7 +70,9 @@ WITH moves AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
     SELECT id, release_no, transition, state, reason, errcode FROM moved WHERE reason IS NOT NULL
 )
-SELECT id FROM moved""")
+SELECT id FROM moved""",
+    Transition.DOUBT,
+)
 
 _LATE = statement("""
 INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)

@@ -57,7 +57,7 @@ _LOCK = statement("SELECT pg_try_advisory_xact_lock(:classid, :bucket)")
 _CLASSID = 0x70757368  # "push"
 
 # SKIP LOCKED wins the race against a cancel or a reschedule that holds a row just now: its owner goes first, and the
-# next tick sees what became of it.
+# next tick sees what became of it. The clock is read once for all, or jobs due together would come in any order.
 _CLAIM = statement(
     """
 WITH due AS MATERIALIZED (
@@ -70,7 +70,7 @@ UPDATE pushjobs.jobs j
    SET state = {release.target}, release_no = j.release_no + 1, reason = NULL,
        lease_until = greatest(j.due_at, now()) + make_interval(secs => :lease)
   FROM due WHERE j.id = due.id
-RETURNING j.id, j.release_no, extract(epoch FROM j.due_at - clock_timestamp())::float AS due_in""",
+RETURNING j.id, j.release_no, extract(epoch FROM j.due_at - (SELECT clock_timestamp()))::float AS due_in""",
     Transition.RELEASE,
 )
 
@@ -87,8 +87,13 @@ SELECT (SELECT count(*) FROM pushjobs.jobs
 # A starting task renews the leases that are about to run out; fresh ones, the usual case, are left unwritten.
 _RENEW = statement(
     """
-UPDATE pushjobs.jobs SET lease_until = now() + make_interval(secs => :lease)
- WHERE id = ANY (:ids) AND state {admit.sources} AND lease_until < now() + make_interval(secs => :lease / 2)""",
+WITH old AS MATERIALIZED (
+    SELECT id FROM pushjobs.jobs
+     WHERE id = ANY (:ids) AND state {admit.sources} AND lease_until < now() + make_interval(secs => :lease / 2)
+     ORDER BY id FOR UPDATE
+)
+UPDATE pushjobs.jobs j SET lease_until = now() + make_interval(secs => :lease)
+  FROM old WHERE j.id = old.id AND j.state {admit.sources}""",
     Transition.ADMIT,
 )
 

@@ -47,7 +47,7 @@ class Sealer:
             raise Undecryptable("the value names a key that ENCRYPTION_KEYS does not hold")
         try:
             plain = key.decrypt(sealed[1 + _ID_BYTES : _HEAD_BYTES], sealed[_HEAD_BYTES:], bound_to)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut off within the nonce
             raise Undecryptable("the value was altered, or does not belong where it stands") from None
         return orjson.loads(plain)
 

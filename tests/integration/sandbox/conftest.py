@@ -4,7 +4,7 @@ import http.client
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -31,19 +31,21 @@ def control(process: SandboxProcess) -> SandboxClient:
 
 @pytest.fixture
 def call(process: SandboxProcess, control: SandboxClient) -> Callable[..., Any]:
-    """Call the sandbox: `call(method, path, body)` answers the JSON of an HTTP 200. Bytes are sent as they are."""
+    """Call the sandbox: `call(method, path, body)` answers the JSON of an HTTP 200; bytes are sent as they are."""
     del control  # it resets
 
-    def call(method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
+    def call(method: str, path: str, body: object = None, content_type: str = "application/json") -> dict[str, Any]:
         connection = http.client.HTTPConnection(urlsplit(process.base_url).netloc, timeout=10)
         try:
             raw = body if isinstance(body, bytes) or body is None else json.dumps(body, ensure_ascii=False).encode()
             connection.request(method, path, raw, {"Content-Type": content_type})
             response = connection.getresponse()
-            assert response.status == http.client.OK
-            return json.loads(response.read())
+            if response.status != http.client.OK:
+                raise http.client.HTTPException(response.status)
+            answer: dict[str, Any] = json.loads(response.read())
         finally:
             connection.close()
+        return answer
 
     return call
 
@@ -59,10 +61,11 @@ def token(call: Callable[..., Any]) -> str:
 def send(call: Callable[..., Any], token: str) -> Callable[..., Any]:
     """Send a good message, some of its fields changed: `send(touser="o2")`; None takes a field out."""
 
-    def send(**changes: Any) -> Any:
+    def send(**changes: object) -> dict[str, Any]:
         message = good_message() | changes
         body = {name: value for name, value in message.items() if value is not None}
-        return call("POST", f"{SEND}?access_token={quote(token)}", body)
+        answer: dict[str, Any] = call("POST", f"{SEND}?access_token={token}", body)
+        return answer
 
     return send
 

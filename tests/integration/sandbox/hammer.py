@@ -1,4 +1,4 @@
-"""Sends as fast as the sandbox answers, from a process of its own: `hammer.py PORT TOKEN SENDS CONNECTIONS [PIPELINED]`.
+"""`hammer.py PORT TOKEN SENDS CONNECTIONS [PIPELINED]`: sends as fast as the sandbox answers, from its own process.
 
 A protocol written by hand, so that the server is what is measured. Prints a line of JSON: seconds taken, answers that
 were not a success.
@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -67,7 +68,7 @@ async def hammer(port: int, token: str, sends: int, connections: int, pipelined:
     dones = [loop.create_future() for _ in shares]
     began = time.perf_counter()
     for share, done in zip(shares, dones, strict=True):
-        await loop.create_connection(lambda share=share, done=done: Hammer(share, pipelined, done), "127.0.0.1", port)
+        await loop.create_connection(partial(Hammer, share, pipelined, done), "127.0.0.1", port)
     faults = sum(await asyncio.gather(*dones))
     return {"seconds": time.perf_counter() - began, "faults": faults}
 

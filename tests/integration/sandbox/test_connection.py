@@ -66,10 +66,10 @@ def test_reads_a_request_byte_by_byte(connection: socket.socket, token: str, mes
 def test_accepts_although_the_caller_left(
     connection: socket.socket, token: str, message: dict[str, Any], control: SandboxClient
 ) -> None:
-    """A send that was read counts, whether or not its caller is there for the answer; its user does not stay in flight."""
+    """A send that was read counts, its caller there for the answer or not; its user does not stay in flight."""
     control.change_settings(latency_ms=50)
     connection.sendall(_request(token, message))
-    while not control.summary().received:
+    while not control.summary().received:  # each turn is a call: the sandbox has time to read
         pass
     connection.close()
     assert control.summary().accepted == 1

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from pushjobs.sandbox import SandboxClient, SandboxOptions, SandboxProcess, Settings
+from pushjobs.sandbox.catalogue import DAILY_NEWS
 from pushjobs.sandbox.client import SandboxError
+from pushjobs.sandbox.options import Users
 from pushjobs.sandbox.received import Received, Verdict
 from pushjobs.sandbox.request import Request, read_target
 
@@ -50,7 +53,7 @@ def test_counts_the_fullest_second() -> None:
 
 
 def test_even_spacing_shows_its_rate() -> None:
-    """Arrivals at exactly 100 a second show a peak of 100."""
+    """Arrivals at exactly 128 a second show a peak of 128."""
     received = Received()
     for number in range(1000):
         _add(received, 1_800_000_000 + number / 128)
@@ -107,12 +110,31 @@ def test_reset_keeps_tokens(send: Send, control: SandboxClient) -> None:
 
 
 def test_keeps_apps_apart() -> None:
-    """Options reach the process; a mark on one app's user is none on the other's."""
-    options = SandboxOptions(apps={"wxone": "s1", "wxtwo": "s2"}, settings=Settings(users="strict", latency_ms=1))  # type: ignore[arg-type]  # as JSON has it
+    """Options reach the process; a user known to one app is none of the other's."""
+    options = SandboxOptions(apps={"wxone": "s1", "wxtwo": "s2"}, settings=Settings(users=Users.STRICT, latency_ms=1))
     with SandboxProcess(options) as process:
         process.client.mark_users("oUser1", "known", appid="wxtwo")
-        settings = process.client.change_settings()
-    assert (settings["users"], settings["latency_ms"]) == ("strict", 1)
+        codes = [_send(process.base_url, appid, secret) for appid, secret in options.apps.items()]
+        assert codes == [40003, 0]
+        assert [each.appid for each in process.client.log()] == ["wxone", "wxtwo"]
+
+
+def test_ends_with_its_parent() -> None:
+    """When standard input closes, as it does when the parent dies, the process ends in order."""
+    with SandboxProcess() as process:
+        assert process._process.stdin is not None
+        process._process.stdin.close()
+        assert process._process.wait(30) == 0
+
+
+def _send(base_url: str, appid: str, secret: str) -> int:
+    query = {"grant_type": "client_credential", "appid": appid, "secret": secret}
+    data = {"thing1": {"value": "茶"}, "thing2": {"value": "茶"}, "date3": {"value": "2026-11-23"}}
+    message = {"touser": "oUser1", "template_id": DAILY_NEWS, "data": data}
+    with httpx.Client(base_url=base_url) as client:
+        token = client.get("/cgi-bin/token", params=query).json()["access_token"]
+        answer = client.post("/cgi-bin/message/subscribe/send", params={"access_token": token}, json=message)
+    return int(answer.json()["errcode"])
 
 
 def _add(received: Received, arrived_at: float) -> None:

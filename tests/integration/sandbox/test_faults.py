@@ -44,11 +44,10 @@ def test_chance_is_drawn_per_call(send: Send, control: SandboxClient) -> None:
     assert set(outcomes[0]) == {0, -1}
 
 
-def test_http_status(call: Send, send: Send, control: SandboxClient) -> None:
+def test_http_status(send: Send, control: SandboxClient) -> None:
     """An HTTP error is no JSON, and by default nothing was done."""
-    del call
     control.order_fault("http", status=502)
-    with pytest.raises(AssertionError):
+    with pytest.raises(http.client.HTTPException, match="502"):
         send()
     summary = control.summary()
     assert (summary.received, summary.accepted, summary.unjudged) == (1, 0, 1)
@@ -65,9 +64,9 @@ def test_not_json(send: Send, control: SandboxClient) -> None:
 
 
 def test_half_answer(send: Send, control: SandboxClient) -> None:
-    """The connection ends in the middle of the answer; the message was accepted."""
+    """The connection ends in the middle of the answer's JSON; the message was accepted."""
     control.order_fault("half_answer")
-    with pytest.raises((http.client.IncompleteRead, http.client.BadStatusLine, ConnectionError)):
+    with pytest.raises(http.client.IncompleteRead):
         send()
     assert control.summary().accepted == 1
 

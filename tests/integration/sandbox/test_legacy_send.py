@@ -15,7 +15,7 @@ DAY = 86400
 def send(call: Callable[..., Any], token: str) -> Callable[..., int]:
     """Send a legacy message, some of its fields changed; return the errcode."""
 
-    def send(**changes: Any) -> int:
+    def send(**changes: object) -> int:
         message = {
             "touser": "oUser1",
             "template_id": LEGACY_REFUND,

@@ -131,7 +131,7 @@ def test_requires_post(call: Send, token: str) -> None:
 
 
 def test_asks_the_ledger_for_a_credit(send: Send, control: SandboxClient) -> None:
-    """With the ledger on, a one-time template needs a credit for each send, and a refused content does not use it up."""
+    """With the ledger on, each one-time send needs a credit, and a refused content does not use it up."""
     control.change_settings(consents="ledger")
     assert send()["errcode"] == 43101
     control.grant("oUser1", ORDER_SHIPPED)

@@ -16,8 +16,11 @@ SHIPPED_TITLE = {"tid": "1856", "kidList": [2, 1], "sceneDesc": "发货"}
 def api(call: Callable[..., Any], token: str) -> Get:
     """Call a path with a token; GET without a body, else POST."""
 
-    def api(path: str, body: object = None, query: str = "", method: str | None = None) -> Any:
-        return call(method or ("GET" if body is None else "POST"), f"{path}?access_token={token}{query}", body)
+    def api(path: str, body: object = None, query: str = "", method: str | None = None) -> dict[str, Any]:
+        answer: dict[str, Any] = call(
+            method or ("GET" if body is None else "POST"), f"{path}?access_token={token}{query}", body
+        )
+        return answer
 
     return api
 
@@ -34,7 +37,7 @@ def test_lists_the_ready_templates(api: Get) -> None:
 
 
 def test_adds_and_deletes_a_template(api: Get) -> None:
-    """A template added from the library can be sent, a second one like it is refused and named, a deleted one is gone."""
+    """An added template can be sent, a second one like it is refused and named, a deleted one is gone."""
     added = api("/wxaapi/newtmpl/addtemplate", SHIPPED_TITLE)
     again = api("/wxaapi/newtmpl/addtemplate", SHIPPED_TITLE)
     assert (added["errcode"], again["errcode"], again["priTmplId"]) == (0, 200022, added["priTmplId"])

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from pushjobs import errors
 from pushjobs.wechat.client import Client
@@ -25,6 +27,7 @@ class Asked:
 
     @property
     def times(self) -> int:
+        """How often it was asked."""
         return len(self.bodies)
 
 
@@ -57,12 +60,6 @@ async def wechat(answer: Answer = another_each_time) -> AsyncIterator[tuple[Clie
 def source(client: Client, redis: Redis) -> TokenSource:
     """Make a token source, as every process has one."""
     return TokenSource(client, redis, appid="wx1", secret=SECRET)
-
-
-async def stored(redis: Redis) -> bytes | None:
-    """Read the shared token."""
-    token: bytes | None = await redis.get("pushjobs:token:wx1")
-    return token
 
 
 async def test_processes_share_one_call(redis: Redis) -> None:
@@ -161,7 +158,7 @@ async def test_late_holder_does_not_overwrite(redis: Redis) -> None:
         assert await source(client, redis).current() == "token-2"
         may_answer.set()
         assert await late == "token-2"
-        assert await stored(redis) == b"token-2"
+        assert await redis.get("pushjobs:token:wx1") == b"token-2"
     assert asked.times == 2
 
 
@@ -180,7 +177,8 @@ async def test_time_to_live(redis: Redis, expires_in: int, kept: int) -> None:
 
 async def test_redis_lost(valkey_socket: Path) -> None:
     """Without Redis there is no token and no call: a thousand processes would make a thousand."""
-    async with wechat() as (client, asked), Redis(unix_socket_path=f"{valkey_socket}-absent") as nowhere:
+    nowhere = Redis(unix_socket_path=f"{valkey_socket}-absent", retry=Retry(NoBackoff(), 0))
+    async with wechat() as (client, asked), nowhere:
         with pytest.raises(errors.Unreachable, match="Redis"):
             await source(client, nowhere).current()
         with pytest.raises(errors.Unreachable, match="Redis"):

@@ -1,0 +1,118 @@
+"""`pushjobs up` as a process that tests start, look into, stop and kill."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pushjobs.sandbox.catalogue import DAILY_NEWS
+
+__all__ = ["Up", "is_running", "news", "wait_for"]
+
+NODES = ("ticks", "urgent", "bulk")
+
+
+def wait_for(description: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Return when the condition holds; fail with its description when it does not in time."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {description}")
+        pause.wait(0.05)
+
+
+class Up:
+    """`pushjobs up` in a process of its own."""
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self.directory = directory
+        self.environment = environment
+        self._process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Start it, and return when its workers consume."""
+        command = [str(Path(sys.executable).with_name("pushjobs")), "up", "--no-flower", "--workers", "2"]
+        self._process = subprocess.Popen(
+            [*command, "--directory", str(self.directory)],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        started = time.time()
+
+        def is_ready() -> bool:
+            assert self._process.poll() is None, "`pushjobs up` ended"
+            files = [self.directory / "run" / f"{node}.ready" for node in NODES]
+            return all(file.exists() and file.stat().st_mtime >= started - 1 for file in files)
+
+        wait_for("the workers consume", is_ready, 60)
+
+    def stop(self) -> int:
+        """Ask it to stop, as Ctrl-C does, and return its exit status."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(60)
+
+    def kill(self) -> list[int]:
+        """Kill it with SIGKILL; return the processes of the application it leaves behind."""
+        left = self.applications()
+        self._process.kill()
+        self._process.wait()
+        return left
+
+    def applications(self) -> list[int]:
+        """Return the Celery processes, parents and children."""
+        return [pid for pid in descendants(self._process.pid) if b"celery" in command_of(pid)]
+
+    def children_of(self, node: str) -> list[int]:
+        """Return the processes that deliver for a node."""
+        [parent] = [pid for pid in self.applications() if f"{node}@".encode() in command_of(pid) and _is_parent(pid)]
+        return descendants(parent)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the process' children and theirs, whichever of its threads started them."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # The name, in brackets, may hold anything; the parent's id is the second word behind it.
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry.parent.name))
+    found, new = [], [pid]
+    while new:
+        new = [child for each in new for child in children.get(each, ())]
+        found += new
+    return found
+
+
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    return command_of(pid) != b""
+
+
+def _is_parent(pid: int) -> bool:
+    return bool(descendants(pid))
+
+
+def news(number: int, **more: object) -> dict[str, object]:
+    """Return the arguments of one piece of news for one reader, different from every other number's."""
+    return {
+        "touser": f"oReader{number:06d}",
+        "template_id": DAILY_NEWS,
+        "data": {"thing1": f"第{number}条", "thing2": "今日要闻", "date3": "2026年12月1日"},
+        **more,
+    }

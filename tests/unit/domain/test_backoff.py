@@ -1,0 +1,39 @@
+"""The delay before the next attempt."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushjobs.domain.backoff import MAX_ATTEMPTS, retry_delay
+
+ATTEMPTS = st.integers(1, 50)
+DRAWS = st.floats(0, 1, exclude_max=True)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(1, 2), (2, 4), (3, 8), (4, 16), (MAX_ATTEMPTS, 32), (8, 256), (9, 300), (50, 300)]
+)
+def test_the_longest_delay_doubles_up_to_five_minutes(attempt: int, seconds: float) -> None:
+    """An unlucky draw waits 2 s, then twice as long each time, never more than 5 min."""
+    assert retry_delay(attempt, draw=0.5) == timedelta(seconds=seconds / 2)
+
+
+@given(ATTEMPTS, DRAWS)
+def test_a_delay_lies_between_a_second_and_five_minutes(attempt: int, draw: float) -> None:
+    """No draw of any attempt waits less than a second or more than five minutes."""
+    assert timedelta(seconds=1) <= retry_delay(attempt, draw=draw) <= timedelta(minutes=5)
+
+
+@given(ATTEMPTS, DRAWS, DRAWS)
+def test_the_draw_spreads_the_delay(attempt: int, one: float, other: float) -> None:
+    """A larger draw never waits less, so that jobs that failed together come back apart."""
+    first, second = sorted((one, other))
+    assert retry_delay(attempt, draw=first) <= retry_delay(attempt, draw=second)
+
+
+@given(ATTEMPTS, DRAWS)
+def test_a_later_attempt_never_waits_less(attempt: int, draw: float) -> None:
+    """With the same draw, the delay grows with the attempt."""
+    assert retry_delay(attempt, draw=draw) <= retry_delay(attempt + 1, draw=draw)
