@@ -1,20 +1,22 @@
 """Scheduled push for WeChat Mini Programs: durable, on the second, never twice.
 
-import pushjobs
+    import pushjobs
 
-push = pushjobs.connect()
-push.send(touser="…", template_id="…", data={"thing1": "订单已发货"}, time="2026-12-01 08:00:00")
+    push = pushjobs.connect()
+    push.send(touser="…", template_id="…", data={"thing1": "订单已发货"}, time="2026-12-01 08:00:00")
 
 What stands here is the public interface; everything else may move.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pushjobs import errors, settings
+from pushjobs import errors
 from pushjobs.domain.job import Job, JobId, JobState, Lane, OnQuota
 from pushjobs.errors import PushJobsError
-from pushjobs.producer import Producer, Rejection, Report
-from pushjobs.runtime import Runtime
+
+if TYPE_CHECKING:
+    from pushjobs.producer import Producer, Rejection, Report
 
 __all__ = [
     "Job",
@@ -31,10 +33,21 @@ __all__ = [
 ]
 
 
-def connect(directory: str | Path | None = None) -> Producer:
+def connect(directory: str | Path | None = None) -> "Producer":
     """Return the verbs of application code, connected as the environment says; opens nothing until first used.
 
     `directory` stands in for PUSHJOBS_DIRECTORY. Raises NotRunning when no address is set and nothing runs there,
     Misconfigured when a setting is missing or wrong. It never starts a server.
     """
-    return Runtime(settings.load(None if directory is None else Path(directory))).producer
+    from pushjobs import runtime, settings  # noqa: PLC0415 - as in __getattr__
+
+    return runtime.Runtime(settings.load(None if directory is None else Path(directory))).producer
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - what a module's attributes are
+    # Celery, SQLAlchemy and aiohttp take most of a second to import: the sandbox and `pushjobs --help` do without.
+    if name in {"Producer", "Rejection", "Report"}:
+        from pushjobs import producer  # noqa: PLC0415
+
+        return getattr(producer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

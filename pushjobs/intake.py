@@ -7,6 +7,8 @@ undo the serializer. The moments go into the sealed value too: an `eta` left to 
 delivered again whenever the broker's visibility time-out passes; ours waits in SQL.
 
 The message is JSON, `{"sealed": "<base64>"}`, and only the task opens it: a worker that lacks the key keeps it.
+With PLAIN_INTAKE an app may do without `register`; then the broker holds the content readable, and an `eta` as Celery
+does, so that `time` in kwargs is the better way to say it.
 """
 
 import binascii

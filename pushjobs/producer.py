@@ -95,6 +95,8 @@ class Producer:
         (with `session=`, all are the caller's): if the iterable raises, the chunks before stay. An iterable without a
         row is refused. The lane is bulk unless a row says otherwise.
         """
+        if not isinstance(rows, Iterable):
+            raise InvalidInput("rows", f"is no iterable ({type(rows).__name__})", "give a row for each push")
         report = Report()
         numbered = enumerate(rows, start=1)
         while chunk := list(islice(numbered, _CHUNK)):

@@ -50,7 +50,12 @@ BROKER_OPTIONS: dict[str, Any] = {
     "socket_timeout": 5.0,
     "socket_connect_timeout": 2.0,
     "health_check_interval": 10,
-    "global_keyprefix": "pushjobs:",
+    # No prefix for all keys: applications publish to `pushjobs.intake` with their own options, and must reach it. What
+    # kombu would otherwise share with their workers is kept apart: we redeliver after 30 s, their tasks may run longer.
+    "unacked_key": "pushjobs:unacked",
+    "unacked_index_key": "pushjobs:unacked_index",
+    "unacked_mutex_key": "pushjobs:unacked_mutex",
+    "fanout_prefix": "/pushjobs/{db}.",
 }
 
 _QUEUES = {Lane.URGENT: QueueName.URGENT, Lane.BULK: QueueName.BULK}

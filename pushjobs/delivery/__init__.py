@@ -52,7 +52,9 @@ class Delivery:
 
     def deliver(self, app_no: int, lane: Lane, batch: Sequence[tuple[JobId, int]]) -> None:
         """Send a batch of released jobs: (id, release number) each. Numbers that are out of date are ignored."""
-        self._admission.renew(batch)
+        if len(batch) > self._slice_size:
+            # The first slice is admitted at once; the others' leases must last until their turn.
+            self._admission.renew(batch)
         before: _UnderWay | None = None
         try:
             for begin, chunk in self._slices(batch):

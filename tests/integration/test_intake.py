@@ -36,9 +36,9 @@ CONTENT: dict[str, Any] = {
     "template_id": DAILY_NEWS,
     "data": {"thing1": WORDS, "thing2": "news", "date3": "2026年12月1日"},
 }
-# The keys our workers read below; an application has no other broker options of ours.
-KEYS = {"global_keyprefix": BROKER_OPTIONS.get("global_keyprefix", "")}
-QUEUE, UNACKED = f"{KEYS['global_keyprefix']}pushjobs.intake", "pushjobs:unacked"
+# Where our workers read, and where the onlooker hears the application's events too.
+KEYS = {name: BROKER_OPTIONS[name] for name in ("global_keyprefix", "fanout_prefix") if name in BROKER_OPTIONS}
+QUEUE, UNACKED = f"{KEYS.get('global_keyprefix', '')}pushjobs.intake", "pushjobs:unacked"
 ROOT = Path(intake.__file__).parents[1]
 
 StartWorker = Callable[..., AbstractContextManager[Path]]
@@ -285,7 +285,7 @@ def gone(database_url: str) -> Iterator[None]:
     with psycopg.connect(address.replace(f"@/{name}?", "@/postgres?"), autocommit=True) as connection:
 
         def administer(sql: str) -> None:
-            connection.execute(sql)  # type: ignore[call-overload]  # names of our own making
+            connection.execute(sql.encode())
 
         administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 - as above

@@ -43,9 +43,8 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
 def received(app: Celery, queue: str = "pushjobs.intake") -> Message:
     """Return the only message of a queue."""
     with app.connection_for_write() as connection:
-        waiting = connection.SimpleQueue(queue)
-        message = waiting.get(block=False)
-        message.ack()
+        waiting = connection.SimpleQueue(queue, no_ack=True)
+        message: Message = waiting.get(block=False)
         assert waiting.qsize() == 0
         return message
 

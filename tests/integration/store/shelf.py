@@ -85,9 +85,9 @@ class Shelf:
         with self.database.transaction() as connection:
             return jobs.history(connection, job_id)
 
-    def leases(self) -> dict[int, datetime | None]:
+    def leases(self) -> dict[int, datetime]:
         """Return until when each job is held."""
-        return {number: until for number, until in self.ask("SELECT id, lease_until FROM pushjobs.jobs")}
+        return {row[0]: row[1] for row in self.ask("SELECT id, lease_until FROM pushjobs.jobs")}
 
     def execute(self, sql: str, **values: object) -> None:
         """Run a statement of the test's own."""

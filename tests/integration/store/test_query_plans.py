@@ -1,0 +1,141 @@
+"""The indexes are used: what rots silently when a statement or an index changes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import ClauseElement, Connection
+
+from pushjobs.domain.job import JobId, JobState, Lane, Reason
+from pushjobs.domain.lifecycle import Transition
+from pushjobs.store import jobs, moves, releases, slices, tables
+from pushjobs.store.database import as_json
+from pushjobs.store.jobs import Filter
+from tests.integration.store.shelf import Shelf
+
+ROWS = 50_000
+
+# As in an old installation: most are closed, many wait far off, few are due, out or in trouble; one order has many.
+FILL = """
+INSERT INTO pushjobs.jobs (app_no, template_no, lane, state, on_quota, release_no, planned_at, due_at, expires_at,
+                           lease_until, closed_at, recipient, sealed, reference)
+SELECT :app_no, (SELECT min(template_no) FROM pushjobs.templates),
+       (CASE WHEN n % 10 = 0 THEN 'urgent' ELSE 'bulk' END)::pushjobs.lane, state::pushjobs.job_state, 'defer', 1,
+       moment, moment, moment + interval '2 days',
+       CASE WHEN state IN ('released', 'sending') THEN now() + make_interval(secs => n % 30 - 15) END,
+       CASE WHEN state NOT IN ('scheduled', 'released', 'sending') THEN now() END,
+       decode(lpad(to_hex(n % 5000), 32, '0'), 'hex'), decode(repeat('ab', 200), 'hex'),
+       CASE WHEN n % 3 = 0 THEN 'order-' || n / 30 END
+  FROM generate_series(1, :rows) n,
+       LATERAL (SELECT CASE WHEN n % 100 < 70 THEN 'sent' WHEN n % 100 < 96 THEN 'scheduled'
+                            WHEN n % 100 = 96 THEN 'released' WHEN n % 100 = 97 THEN 'sending'
+                            WHEN n % 100 = 98 THEN 'refused' ELSE 'in_doubt' END AS state,
+                       now() + make_interval(secs => n - 500) AS moment)
+"""
+
+
+@pytest.fixture
+def filled(shelf: Shelf) -> Shelf:
+    """Fifty thousand jobs in mixed states, with statistics."""
+    shelf.execute(FILL, app_no=shelf.bucket.app_no, rows=ROWS)
+    shelf.execute("ANALYZE pushjobs.jobs, pushjobs.apps, pushjobs.templates")
+    return shelf
+
+
+class Plan:
+    """What PostgreSQL would do: the indexes it reads and the tables it reads whole."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self.indexes: set[str] = set()
+        self.read_whole: set[str] = set()
+        self._read(root)
+
+    def _read(self, node: Mapping[str, Any]) -> None:
+        if "Index Name" in node:
+            self.indexes.add(node["Index Name"])
+        if node["Node Type"] == "Seq Scan":
+            self.read_whole.add(node["Relation Name"])
+        for inner in node.get("Plans", ()):
+            self._read(inner)
+
+
+def explain(connection: Connection, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> Plan:
+    """Plan a statement as the driver would send it."""
+    compiled = statement.compile(dialect=connection.dialect)
+    asked = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", compiled.construct_params(values))
+    return Plan(asked.scalar_one()[0]["Plan"])
+
+
+def bucket_of(shelf: Shelf) -> dict[str, Any]:
+    """The parameters that name the bucket."""
+    return {"app_no": shelf.bucket.app_no, "lane": Lane.BULK}
+
+
+def test_a_claim_reads_its_bucket_in_the_order_of_moments(filled: Shelf) -> None:
+    """Claiming reads the partial index of due jobs and the rows it takes, never the table."""
+    values = bucket_of(filled) | {"limit": 250, "lookahead": 5.0, "lease": 15.0}
+    with filled.database.transaction() as connection:
+        plan = explain(connection, releases._CLAIM, values)
+    assert plan.indexes == {"ix_jobs_due", "pk_jobs"}
+    assert plan.read_whole == set()
+
+
+def test_load_counts_in_the_index_of_leases(filled: Shelf) -> None:
+    """Measuring a bucket's load reads the partial index of leased jobs, never the table."""
+    with filled.database.transaction() as connection:
+        plan = explain(connection, releases._LOAD, bucket_of(filled) | {"window": 5.0})
+    assert "ix_jobs_leased" in plan.indexes
+    assert "jobs" not in plan.read_whole
+
+
+def test_rescue_finds_lost_jobs_in_the_index_of_leases(filled: Shelf) -> None:
+    """Looking for expired leases reads the partial index of leased jobs, never the table."""
+    values = {"limit": 1000, "lease_expired": Reason.LEASE_EXPIRED, "unknown": Reason.UNKNOWN_OUTCOME}
+    with filled.database.transaction() as connection:
+        plan = explain(connection, releases._RESCUE, values)
+    assert plan.indexes == {"ix_jobs_leased", "pk_jobs"}
+    assert "jobs" not in plan.read_whole
+
+
+def test_a_slice_is_locked_and_moved_by_its_ids(filled: Shelf) -> None:
+    """Admitting, moving, renewing and cancelling a slice find their jobs by the primary key."""
+    ids = [row[0] for row in filled.ask("SELECT id FROM pushjobs.jobs WHERE state = 'released' LIMIT 100")]
+    asked = as_json([{"id": job_id, "release_no": 1} for job_id in ids])
+    made = as_json([moves._row(moves.Move(id=job_id, release_no=1, transition=Transition.ADMIT)) for job_id in ids])
+    with filled.database.transaction() as connection:
+        plans = [
+            explain(connection, slices._LOCK, {"asked": asked}),
+            explain(connection, moves._APPLY, {"moves": made}),
+            explain(connection, releases._RENEW, {"ids": ids, "lease": 15.0}),
+            explain(connection, jobs._CANCEL, {"ids": ids, "reason": Reason.REQUESTED}),
+        ]
+    for plan in plans:
+        assert "pk_jobs" in plan.indexes
+        assert "jobs" not in plan.read_whole
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Filter(app_no=1, recipient=(4321).to_bytes(16, "big")), "ix_jobs_recipient"),
+        (Filter(app_no=1, reference="order-77"), "ix_jobs_reference"),
+        (Filter(app_no=1, state=JobState.IN_DOUBT), "ix_jobs_troubled"),
+        (Filter(app_no=1), "pk_jobs"),
+    ],
+    ids=["recipient", "reference", "state", "newest"],
+)
+def test_finding_reads_the_index_of_what_is_asked(filled: Shelf, wanted: Filter, index: str) -> None:
+    """Looking jobs up by recipient, reference or troubled state reads that index; the newest are read by number."""
+    statement = jobs._JOB.where(*wanted.conditions()).order_by(tables.jobs.c.id.desc()).limit(100)
+    with filled.database.transaction() as connection:
+        plan = explain(connection, statement)
+    assert index in plan.indexes
+    assert "jobs" not in plan.read_whole
+
+
+def test_one_job_is_read_by_its_number(filled: Shelf) -> None:
+    """Getting a job reads one row by the primary key."""
+    with filled.database.transaction() as connection:
+        plan = explain(connection, jobs._JOB.where(tables.jobs.c.id == JobId(77)))
+    assert plan.indexes >= {"pk_jobs"}
+    assert "jobs" not in plan.read_whole

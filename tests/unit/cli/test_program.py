@@ -1,0 +1,171 @@
+"""The program's manners: one line on standard error, a status that says whose fault it is, never a traceback."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pushjobs.cli import main
+from pushjobs.cli.program import app
+from pushjobs.cli.sending import read_data
+from pushjobs.errors import InvalidInput
+
+Run = Callable[..., tuple[int, str, str]]
+
+COMMANDS = [
+    ["demo"],
+    ["up"],
+    ["sandbox"],
+    ["send"],
+    ["jobs"],
+    ["show"],
+    ["cancel"],
+    ["reschedule"],
+    ["template", "sync"],
+    ["template", "list"],
+    ["db", "upgrade"],
+    ["db", "downgrade"],
+    ["db", "status"],
+]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs the program in an empty directory, without any setting; returns status, output, errors."""
+    for name in ("DIRECTORY", "DATABASE_URL", "REDIS_URL", "WECHAT_APPID", "WECHAT_SECRET", "WECHAT_BASE_URL"):
+        monkeypatch.delenv(f"PUSHJOBS_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["pushjobs", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, captured.out, captured.err
+
+    return call
+
+
+def test_version(run: Run) -> None:
+    """`--version` names the program and its version."""
+    status, out, _ = run("--version")
+    assert (status, out) == (0, "pushjobs 0.1.0\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    """Every command has a help of its own, and but for the sandbox takes a directory."""
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert ("--directory" in result.output) is (command != ["sandbox"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["jobs"],
+        ["jobs", "--summary"],
+        ["show", "1"],
+        ["cancel", "1"],
+        ["reschedule", "1", "--time", "2026-12-01 08:00:00"],
+        ["send", "--touser", "o", "--template-id", "t", "--data", "thing1=a"],
+        ["template", "list"],
+        ["db", "status"],
+        ["db", "upgrade"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_running_names_the_way_out(run: Run, arguments: list[str]) -> None:
+    """Where nothing runs, every command says so in one line, names `pushjobs up`, and ends with 2."""
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("pushjobs: nothing runs in ")
+    assert "pushjobs up" in err
+    assert err.count("\n") == 1
+
+
+def test_missing_credentials_are_named_before_anything_starts(run: Run, tmp_path: Path) -> None:
+    """`up` without credentials names both variables, ends with 2 and leaves nothing behind."""
+    status, _, err = run("up")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "PUSHJOBS_WECHAT_APPID" in err
+    assert "PUSHJOBS_WECHAT_SECRET" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unreachable_database_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PostgreSQL that does not answer is a failure, with its address but not its password."""
+    monkeypatch.setenv("PUSHJOBS_DATABASE_URL", "postgresql+psycopg://anna:secret@/pushjobs?host=/nonexistent")
+    status, _, err = run("db", "upgrade")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "/nonexistent" in err
+    assert "PUSHJOBS_DATABASE_URL" in err
+    assert "secret" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["jobs", "--state", "lost"],
+        ["jobs", "--limit", "0"],
+        ["show", "first"],
+        ["up", "--workers", "0"],
+        ["up", "--flower", "70000"],
+        ["reschedule", "1"],
+        ["unheard-of"],
+    ],
+    ids=" ".join,
+)
+def test_misuse_ends_with_2(run: Run, arguments: list[str]) -> None:
+    """What the options do not allow is refused before anything is looked at."""
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [["--file", "no.csv", "--lane", "bulk"], ["--data", "thing1"], ["--data", "{"]])
+def test_bad_options_of_send_are_explained(run: Run, arguments: list[str]) -> None:
+    """Options that do not fit together, and data that cannot be read, are named in one line."""
+    status, _, err = run("send", *arguments)
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"pushjobs: {arguments[0]}")
+
+
+def test_cancel_takes_a_number_or_a_filter(run: Run) -> None:
+    """A number beside a filter could cancel what the filter excludes, so it is refused."""
+    status, _, err = run("cancel", "1", "--reference", "OD1")
+    assert status == 2
+    assert "beside" in err
+
+
+def test_a_disk_s_refusal_is_one_line(run: Run, tmp_path: Path) -> None:
+    """Where the directory cannot be made, the system's words stand in one line, with the path."""
+    (tmp_path / "taken").write_text("a file")
+    status, _, err = run("up", "--sandbox", "--directory", str(tmp_path / "taken"))
+    assert (status, err.count("\n")) == (1, 1)
+    assert "taken" in err
+
+
+def test_a_bad_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that makes no sense is named by its variable, without its value."""
+    monkeypatch.setenv("PUSHJOBS_RATE_PER_SECOND", "plenty")
+    status, _, err = run("jobs")
+    assert status == 2
+    assert "PUSHJOBS_RATE_PER_SECOND" in err
+    assert "plenty" not in err
+
+
+def test_data_may_be_written_in_both_ways() -> None:
+    """Keywords come one by one, as JSON, or both; an equals sign in a text stays."""
+    written = ["thing1=a=b", json.dumps({"thing2": {"value": "订单"}}), "number3="]
+    assert read_data(written) == {"thing1": "a=b", "thing2": {"value": "订单"}, "number3": ""}
+
+
+@pytest.mark.parametrize("values", [["thing1=a", "thing1=b"], ["=a"], ["thing1"], ['{"thing1": '], ["{'thing1': 1}"]])
+def test_unreadable_data_is_refused(values: list[str]) -> None:
+    """What is neither a keyword with its text nor JSON is refused, and so is a keyword that comes twice."""
+    with pytest.raises(InvalidInput, match=r"^--data"):
+        read_data(values)
