@@ -28,6 +28,7 @@ __all__ = ["Producer", "Rejection", "Report"]
 
 _CHUNK = 5000
 _MOST_FOUND = 1000
+_BEYOND_IDS = 2**53
 
 
 class Rejection(NamedTuple):
@@ -249,7 +250,8 @@ class Producer:
         return self._get(connection, known)
 
     def _get(self, connection: Transaction, job_id: JobId) -> Job:
-        job = stored.get(connection, job_id)
+        # PostgreSQL would refuse to compare what is no bigint.
+        job = stored.get(connection, job_id) if 0 < job_id < _BEYOND_IDS else None
         if job is None:
             raise NotFound(f"there is no job {job_id}")
         return job

@@ -81,8 +81,9 @@ class Publisher:
     def __init__(self, broker_url: str) -> None:
         self._celery = Celery("pushjobs", broker=broker_url, set_as_current=False)
         self._celery.conf.update(
-            broker_transport_options={**BROKER_OPTIONS, "socket_timeout": 2.0},
-            # Repeating is the tick's business, which sees the job come back.
+            # Repeating is the tick's business, which sees the job come back: kombu must not, neither the connecting
+            # (for 6 s by default) nor the publishing.
+            broker_transport_options={**BROKER_OPTIONS, "socket_timeout": 2.0, "max_retries": 0},
             task_publish_retry=False,
             task_ignore_result=True,
         )

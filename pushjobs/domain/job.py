@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
-__all__ = ["DEFAULT_LIFE", "Job", "JobId", "JobState", "Lane", "OnQuota", "Reason"]
+__all__ = ["DEFAULT_LIFE", "DoubtPolicy", "Job", "JobId", "JobState", "Lane", "OnQuota", "Reason"]
 
 JobId = NewType("JobId", int)
 """A job's number, below 2**53: JavaScript clients round larger ones."""
@@ -48,6 +48,13 @@ class OnQuota(StrEnum):
 
     DEFER = "defer"
     REFUSE = "refuse"
+
+
+class DoubtPolicy(StrEnum):
+    """What is done about a call whose outcome is unknown: wait for word, or accept a possible repeat."""
+
+    HOLD = "hold"
+    RESEND = "resend"
 
 
 class Reason(StrEnum):

@@ -4,12 +4,17 @@ Times are `timestamptz`. States and lanes are PostgreSQL enums, so that a person
 has a name, every column a comment. Open ids and contents exist only inside the `sealed` columns.
 """
 
+from enum import StrEnum
+
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Enum,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -25,18 +30,25 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from pushjobs.domain.job import JobState, Lane, OnQuota
+from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 
 __all__ = [
     "SCHEMA",
+    "app_days",
     "apps",
+    "consents",
     "contents",
     "idempotency_keys",
     "installation",
     "job_history",
     "jobs",
     "metadata",
+    "paces",
+    "pauses",
+    "recipients",
     "settlements",
+    "template_days",
     "templates",
 ]
 
@@ -54,7 +66,7 @@ metadata = MetaData(
 )
 
 
-def _words(enum: type[JobState | Lane | OnQuota], name: str) -> Enum:
+def _words(enum: type[StrEnum], name: str) -> Enum:
     return Enum(
         enum, name=name, metadata=metadata, values_callable=lambda members: [member.value for member in members]
     )
@@ -63,6 +75,8 @@ def _words(enum: type[JobState | Lane | OnQuota], name: str) -> Enum:
 _job_state = _words(JobState, "job_state")
 _lane = _words(Lane, "lane")
 _on_quota = _words(OnQuota, "on_quota")
+_consent_policy = _words(ConsentPolicy, "consent_policy")
+_doubt_policy = _words(DoubtPolicy, "doubt_policy")
 _moment = DateTime(timezone=True)
 
 installation = Table(
@@ -93,7 +107,12 @@ templates = Table(
     Column("title", Text, comment="Its title in WeChat's catalogue"),
     Column("fields", JSONB, comment="Its keys in order, each with its allowed values; null: not in the catalogue"),
     Column("synced_at", _moment, comment="When WeChat last listed it; null: never"),
+    Column("consent", _consent_policy, nullable=False, server_default="optimistic", comment="Who may be sent it"),
+    Column("in_doubt", _doubt_policy, nullable=False, server_default="hold", comment="What an unknown outcome means"),
+    Column("daily_cap", Integer, comment="How many of it a user may get a day; null: no cap of its own"),
+    Column("faults_in_a_row", Integer, nullable=False, server_default=text("0"), comment="For its breaker"),
     UniqueConstraint("app_no", "template_id"),
+    CheckConstraint("daily_cap > 0", name="daily_cap_is_positive"),
     comment="Every template a job was ever made for, and the synced catalogue",
 )
 
@@ -129,6 +148,8 @@ jobs = Table(
     Column("recipient", LargeBinary, nullable=False, comment="Keyed hash of app and open id, 16 bytes"),
     Column("sealed", LargeBinary, nullable=False, comment="Open id, form id and own content, encrypted"),
     Column("reference", Text, comment="The caller's own number for it; need not be unique"),
+    Column("charged_day", Date, comment="The quota day its call was charged to; null: no charge"),
+    Column("credit_held", Boolean, nullable=False, server_default=text("false"), comment="Whether it holds a credit"),
     Column("reason", Text, comment="Why it is in its state; null on the happy path"),
     Column("errcode", Integer, comment="WeChat's last answer, if it was a refusal"),
     Column("msgid", BigInteger, comment="WeChat's number of the message"),
@@ -198,6 +219,87 @@ idempotency_keys = Table(
     Column("keep_until", _moment, nullable=False, comment="The job's deadline and 30 days"),
     Index("ix_idempotency_keys_keep_until", "keep_until"),
     comment="Keys outlive their jobs",
+)
+
+# Rewritten at every send: room in the page keeps the new version beside the old one, and its index entry as it is.
+_HOT = {"fillfactor": 70}
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
+    Column("recipient", LargeBinary, primary_key=True, comment="Keyed hash of app and open id, 16 bytes"),
+    Column("quota_day", Date, nullable=False, comment="The day `sent` and `held` count, in the app's zone"),
+    Column("sent", Integer, nullable=False, comment="Places of that day that are used"),
+    Column("held", Integer, nullable=False, comment="Places held by calls whose answer is not in yet"),
+    Column("in_flight_until", _moment, comment="Until when somebody may be calling; null: nobody is"),
+    CheckConstraint("sent >= 0 AND held >= 0", name="counts_are_not_negative"),
+    comment="One row per user ever sent to: the daily quota, and that nobody is called twice at once",
+    postgresql_with=_HOT,
+)
+
+template_days = Table(
+    "template_days",
+    metadata,
+    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
+    Column("recipient", LargeBinary, primary_key=True, comment="Keyed hash of app and open id, 16 bytes"),
+    Column("template_no", Integer, primary_key=True, comment="A template with a daily cap"),
+    Column("quota_day", Date, nullable=False, comment="The day `used` counts, in the app's zone"),
+    Column("used", Integer, nullable=False, comment="Places of that day that are used or held"),
+    CheckConstraint("used >= 0", name="used_is_not_negative"),
+    comment="Daily caps of single templates",
+    postgresql_with=_HOT,
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
+    Column("recipient", LargeBinary, primary_key=True, comment="Keyed hash of app and open id, 16 bytes"),
+    Column("template_no", Integer, primary_key=True, comment="The template"),
+    Column("credits", Integer, nullable=False, server_default=text("0"), comment="Messages the user said yes to"),
+    Column("held", Integer, nullable=False, server_default=text("0"), comment="Credits held by calls under way"),
+    Column("is_standing", Boolean, nullable=False, server_default=text("false"), comment="A long-term consent"),
+    Column("granted_at", _moment, comment="When the latest credit was given"),
+    CheckConstraint("credits >= 0 AND held >= 0", name="counts_are_not_negative"),
+    comment="What we know of users' consent; WeChat's 43101 is the truth and corrects it",
+    postgresql_with=_HOT,
+)
+
+app_days = Table(
+    "app_days",
+    metadata,
+    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
+    Column("day", Date, primary_key=True, comment="The day in Shanghai, as WeChat counts"),
+    Column("taken", Integer, nullable=False, comment="Calls taken from the day's allowance, in blocks"),
+    comment="WeChat's daily allowance for the whole app",
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("pause_no", Integer, Identity(), primary_key=True, comment="Our number for the pause"),
+    Column("app_no", SmallInteger, nullable=False, comment="The app"),
+    Column("template_no", Integer, comment="Only this template; null: any"),
+    Column("lane", _lane, comment="Only this lane; null: both"),
+    Column("reason", Text, nullable=False, comment="Why, in the words of the house"),
+    Column("errcode", Integer, comment="The answer of WeChat that caused it, if one did"),
+    Column("note", Text, comment="An operator's own words"),
+    Column("since", _moment, nullable=False, server_default=func.now(), comment="When it began"),
+    Column("until", _moment, comment="When it ends by itself; null: when somebody resumes"),
+    Column("probe_at", _moment, comment="When one job may try again; null: none may"),
+    UniqueConstraint("app_no", "template_no", "lane", "reason", postgresql_nulls_not_distinct=True),
+    comment="What is held back, by breakers, by WeChat's limits or by an operator",
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
+    Column("per_second", Float, comment="Calls a second set at run time; null: the setting"),
+    Column("slowed_to", Float, comment="A share of it, after WeChat said too fast; null: all of it"),
+    Column("slowed_at", _moment, comment="When it was slowed; it recovers from there"),
+    comment="The pace of each app, where it is not the setting's",
 )
 
 settlements = Table(

@@ -1,0 +1,276 @@
+"""Write the pages of docs/reference that can be read off the code: `make docs`.
+
+Prose about facts drifts; these pages cannot, because a test compares them with what stands here. Refuses to know a
+fact of its own: bounds, codes, states and waits come from the modules that obey them.
+"""  # noqa: INP001 - a script
+
+import ast
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, assert_never
+
+from annotated_types import Ge, Gt, Le
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from pushjobs.delivery.admission import Admitted
+from pushjobs.delivery.calling import Answer
+from pushjobs.delivery.settle import move_for
+from pushjobs.domain.backoff import MAX_ATTEMPTS
+from pushjobs.domain.job import JobId, JobState, Reason
+from pushjobs.domain.lifecycle import Transition, sources, target
+from pushjobs.domain.message import Content, Message
+from pushjobs.domain.outcome import (
+    DayOver,
+    Fatal,
+    Outcome,
+    Refused,
+    Retry,
+    Sent,
+    SlowDown,
+    TemplateFault,
+    Token,
+    Unknown,
+)
+from pushjobs.settings import LEASE_SECONDS, Settings
+from pushjobs.wechat.errcodes import ERRCODES, SOURCES
+
+__all__ = ["PAGES", "REFERENCE"]
+
+REFERENCE = Path(__file__).parent / "reference"
+
+_NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `make docs`. -->"
+
+
+def settings_page() -> str:
+    """Every environment variable, its default and its bounds."""
+    rows = [
+        (f"`PUSHJOBS_{name.upper()}`", _default(field), _bounds(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return _page(
+        "Settings",
+        "Environment variables. An empty one counts as unset. A wrong one ends the process with a line that names the",
+        "variable and not its value.",
+        "",
+        *_table(("variable", "default", "takes", "meaning"), rows),
+        "",
+        "What is unset is filled from two files below the directory, where they are: `addresses.json`, which holds",
+        "the addresses of what `pushjobs up` runs as long as it runs, and `keys.json`, the keys it made at its first",
+        "start. The three of WeChat go together: set one, and none of them is taken from a file.",
+        "",
+        f"Not a setting: a worker may hold a job for {LEASE_SECONDS:g} s, its lease. The longest call follows from it.",
+    )
+
+
+def lifecycle_page() -> str:
+    """Every state of a job, and the one table of transitions between them."""
+    arrows = [f"    {source} --> {target(each)} : {each}" for each in Transition for source in sources(each)]
+    closing = [f"    {state} --> [*]" for state in JobState if state.is_final]
+    words = _member_docs(Transition)
+    rows = [(f"`{each}`", ", ".join(sources(each)), target(each), words[each.name]) for each in Transition]
+    return _page(
+        "The life of a job, as a table",
+        "`pushjobs.domain.lifecycle` holds this table; every statement that changes a state takes its states from",
+        "there. What does not match changes nothing. How it works is told in",
+        "[life of a job](../explanation/life-of-a-job.md).",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {JobState.SCHEDULED} : accept",
+        *arrows,
+        *closing,
+        "```",
+        "",
+        *_table(("transition", "from", "to", "when"), rows),
+        "",
+        "A job that was published by its maker begins as `released`.",
+        "",
+        "## Reasons",
+        "",
+        "What a state other than the happy path's carries as its `reason`, and what the history says:",
+        "",
+        ", ".join(f"`{reason}`" for reason in Reason) + ".",
+    )
+
+
+def errcodes_page() -> str:
+    """WeChat's result codes, what each means here, and what becomes of the job."""
+    codes = [(str(row.code), row.meaning, _named(row.outcome), " ".join(row.source)) for row in ERRCODES.values()]
+    pages = [(key, where) for key, where in SOURCES.items()]
+    return _page(
+        "WeChat's answers",
+        f"`pushjobs.wechat.errcodes` is this table, {len(ERRCODES)} codes. A code that is not in it refuses the job",
+        f"(`{Reason.UNLISTED_CODE}`); nothing unlisted is ever sent again. `0` is *sent*.",
+        "",
+        "## What an answer makes of its job",
+        "",
+        "The waits are those after a first attempt. A wait never goes beyond the job's deadline.",
+        "",
+        *_table(("outcome", "the job is", "reason", "counts", "tried again"), map(_consequence, _kinds())),
+        "",
+        f"*Counts*: of the attempts that count, a job has {MAX_ATTEMPTS}; after the last it is `{JobState.DEAD}`.",
+        "A *token* answer has its token refreshed and is called once more at once; what the table says becomes of it",
+        "if the second call is answered the same. *Never left*: no byte of the request was written (no connection, no",
+        "name, no place in the pool). *Unknown*: a read time-out, a connection lost after the write, an answer that is",
+        "no JSON object with an integer `errcode`, HTTP 408, 5xx, or another 2xx than 200. HTTP 429 is *slow down*,",
+        "any other 3xx or 4xx *fatal*.",
+        "",
+        "## Codes",
+        "",
+        *_table(("code", "meaning", "outcome", "read in"), codes),
+        "",
+        "## Where that was read",
+        "",
+        *_table(("key", "source"), pages),
+    )
+
+
+PAGES: dict[Path, Callable[[], str]] = {
+    REFERENCE / "settings.md": settings_page,
+    REFERENCE / "lifecycle.md": lifecycle_page,
+    REFERENCE / "errcodes.md": errcodes_page,
+}
+"""The generated pages: where each stands, and what writes it."""
+
+
+def _page(title: str, *lines: str) -> str:
+    return "\n".join([_NOTE, "", f"# {title}", "", *lines, ""])
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    written = [columns, ["---"] * len(columns), *rows]
+    return ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in written]
+
+
+def _default(field: FieldInfo) -> str:
+    match field.default:
+        case None | ():
+            return ""
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case float(value):
+            return f"`{value:g}`"
+        case value:
+            return f"`{value}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    words = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
+    bounds = []
+    for bound in field.metadata:
+        match bound:
+            case Gt(gt=value):
+                bounds.append(f"> {value}")
+            case Ge(ge=value):
+                bounds.append(f"≥ {value}")
+            case Le(le=value):
+                bounds.append(f"≤ {value:,g}")
+    kind: Any = field.annotation
+    name = words.get(kind, "a secret" if SecretStr in getattr(kind, "__args__", ()) else "a text")
+    return " ".join(filter(None, (name, " and ".join(bounds))))
+
+
+def _member_docs(enum: type[StrEnum]) -> dict[str, str]:
+    """Read the strings that stand below an enum's members, which Python itself throws away."""
+    defined = next(node for node in ast.walk(ast.parse(inspect.getsource(enum))) if isinstance(node, ast.ClassDef))
+    found, name = {}, ""
+    for line in defined.body:
+        match line:
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                pass
+            case ast.Expr(value=ast.Constant(value=str(text))) if name:
+                found[name] = text
+    return found
+
+
+def _kinds() -> list[Outcome]:
+    """Return one outcome of each kind that the codes, or no code, can have."""
+    listed: dict[str, Outcome] = {}
+    others: list[Outcome] = [Sent(), Retry(never_left=True), Unknown(what="")]
+    for outcome in [*others, *(row.outcome for row in ERRCODES.values())]:
+        listed.setdefault(_named(outcome), outcome)
+    return sorted(listed.values(), key=lambda outcome: list(_ORDER).index(type(outcome)))
+
+
+_ORDER = (Sent, Retry, Token, SlowDown, DayOver, Refused, TemplateFault, Fatal, Unknown)
+
+
+def _named(outcome: Outcome) -> str:  # noqa: C901, PLR0911 - one arm an outcome
+    match outcome:
+        case Sent():
+            return "sent"
+        case Retry(never_left=never_left):
+            return "retry, never left" if never_left else "retry"
+        case Token():
+            return "token"
+        case SlowDown(to_next_minute=True):
+            return "slow down to the next minute"
+        case SlowDown(seconds=seconds):
+            return f"slow down for {seconds:g} s"
+        case DayOver():
+            return "day over"
+        case Refused(reason=reason):
+            return f"refused: {reason}"
+        case TemplateFault(in_a_row=in_a_row):
+            return "template fault" if in_a_row is None else "template fault, fatal for the template"
+        case Fatal(hold_seconds=hold):
+            return "fatal" if hold is None else f"fatal for {hold:,.0f} s"
+        case Unknown():
+            return "unknown"
+        case _:
+            assert_never(outcome)
+
+
+def _consequence(outcome: Outcome) -> tuple[str, str, str, str, str]:
+    """Ask the code that settles answers what becomes of a job whose first attempt ended so."""
+    earliest, latest = (move_for(Answer(job=_JOB, outcome=outcome), now=_NOW, draw=draw) for draw in (0.0, 1.0))
+    reason = f"`{earliest.reason}`" if earliest.reason else ""
+    counts = "yes" if earliest.counts else ""
+    return (
+        _named(outcome),
+        f"`{target(earliest.transition)}`",
+        reason,
+        counts,
+        _wait(outcome, earliest.due_in, latest.due_in),
+    )
+
+
+def _wait(outcome: Outcome, earliest: float | None, latest: float | None) -> str:
+    if earliest is None or latest is None:
+        return ""
+    match outcome:
+        case DayOver():
+            return f"at 00:00 in Shanghai and up to {latest - earliest:g} s"
+        case SlowDown(to_next_minute=True):
+            return f"at the next clock minute and up to {latest - earliest:g} s"
+    return f"after {earliest:,g} s" if earliest == latest else f"after {earliest:,g} to {latest:,g} s"
+
+
+_NOW = datetime(2026, 12, 1, tzinfo=UTC)
+_JOB = Admitted(
+    id=JobId(1),
+    release_no=1,
+    attempts=0,
+    appid="",
+    recipient=b"",
+    message=Message(touser="", content=Content(template_id="", data=())),
+    planned_at=_NOW,
+    not_before=0.0,
+    call_by=0.0,
+    expires_in=float("inf"),
+)
+
+
+def main() -> None:
+    """Write every page."""
+    for path, make in PAGES.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
