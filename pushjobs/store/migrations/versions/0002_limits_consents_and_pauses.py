@@ -49,7 +49,6 @@ def upgrade() -> None:
         schema="pushjobs",
         postgresql_with={"fillfactor": 70},
         comment="What we know of users' consent; WeChat's 43101 is the truth and corrects it",
-        postgresql_with={"fillfactor": 70},
     )
     op.create_table(
         "paces",
@@ -122,7 +121,6 @@ def upgrade() -> None:
         schema="pushjobs",
         postgresql_with={"fillfactor": 70},
         comment="One row per user ever sent to: the daily quota, and that nobody is called twice at once",
-        postgresql_with={"fillfactor": 70},
     )
     op.create_table(
         "template_days",
@@ -136,7 +134,6 @@ def upgrade() -> None:
         schema="pushjobs",
         postgresql_with={"fillfactor": 70},
         comment="Daily caps of single templates",
-        postgresql_with={"fillfactor": 70},
     )
     op.add_column(
         "jobs",
