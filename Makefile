@@ -8,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 
-.PHONY: help install install-dev demo up test test-full check format bench chaos lock clean
+.PHONY: help install install-dev demo up test test-full check format docs bench chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -62,6 +62,9 @@ check: $(VENV)/installed-dev ## lint, types, imports
 format: $(VENV)/installed-dev ## format and mend what can be mended
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
+
+docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
+	@$(RUN) docs.generate
 
 bench: $(VENV)/installed-dev ## measure the send path
 	@$(RUN) benchmarks

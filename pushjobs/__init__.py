@@ -36,12 +36,15 @@ __all__ = [
 def connect(directory: str | Path | None = None) -> "Producer":
     """Return the verbs of application code, connected as the environment says; opens nothing until first used.
 
+    Close it, or use it as a context manager, where the process goes on without it.
+
     `directory` stands in for PUSHJOBS_DIRECTORY. Raises NotRunning when no address is set and nothing runs there,
     Misconfigured when a setting is missing or wrong. It never starts a server.
     """
     from pushjobs import runtime, settings  # noqa: PLC0415 - as in __getattr__
 
-    return runtime.Runtime(settings.load(None if directory is None else Path(directory))).producer
+    made = runtime.Runtime(settings.load(None if directory is None else Path(directory)))
+    return made.producer.owns(made.close)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - what a module's attributes are

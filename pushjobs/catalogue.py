@@ -41,12 +41,14 @@ class Catalogue:
         self._fetch = fetch
         self._known: dict[str, KnownTemplate] = {}
         self._app: App | None = None
+        self._unknown: set[str] = set()
         self._fresh_until = 0.0
 
     @property
     def app(self) -> App:
         """The app as the store knows it, at most a minute old."""
         if self._app is None or clock.monotonic() > self._fresh_until:
+            self._unknown.clear()
             return self._reload()
         return self._app
 
@@ -74,6 +76,7 @@ class Catalogue:
         with self._database.transaction() as connection:
             stored.begin_sync(connection, app.app_no, forced=True)
             stored.replace(connection, app.app_no, listed)
+        self._unknown.clear()
         self._reload()
         return len(listed)
 
@@ -106,15 +109,17 @@ class Catalogue:
         return Found(template_no=number, template=None)
 
     def _ask(self, app: App, template_id: str) -> Found:
-        """Look once more in SQL, then once at WeChat, for a template that is new."""
-        self._reload()
-        known = self._known.get(template_id)
-        if (known is None or known.template is None) and self._may_sync(app):
-            self._sync_quietly(app)
+        """Look once more in SQL, then once at WeChat, for a template that is new; remember for a minute what is not."""
+        if template_id not in self._unknown:
+            self._reload()
             known = self._known.get(template_id)
-        if known is None or known.template is None:
-            raise UnknownTemplate("template_id", "is not in the app's catalogue", "see `pushjobs template list`")
-        return Found(template_no=known.template_no, template=known.template)
+            if (known is None or known.template is None) and self._may_sync(app):
+                self._sync_quietly(app)
+                known = self._known.get(template_id)
+            if known is not None and known.template is not None:
+                return Found(template_no=known.template_no, template=known.template)
+            self._unknown.add(template_id)
+        raise UnknownTemplate("template_id", "is not in the app's catalogue", "see `pushjobs template list`")
 
     def _may_sync(self, app: App) -> bool:
         with self._database.transaction() as connection:

@@ -5,11 +5,11 @@ job that is due now is published straight after its commit, and if that fails th
 everything commits with the caller's own transaction, and only ticks publish.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, Self, Unpack
 
 from pushjobs import clock
 from pushjobs.domain.job import Job, JobId, JobState, Lane
@@ -69,6 +69,22 @@ class Producer:
         self._releaser = releaser
         self._sealer = sealer
         self._lookup = lookup
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; only for what `connect` returned, which owns them."""
+        self._closing.close()
+
+    def owns(self, close: Callable[[], None]) -> Self:
+        """Have `close` called when this is closed; return this."""
+        self._closing.callback(close)
+        return self
 
     def send(self, *, session: CallersSession | None = None, **arguments: Unpack[JobArguments]) -> Job:
         """Schedule one push, for now unless `time` says later; return its job.

@@ -83,6 +83,7 @@ class Runtime:
     @cached_property
     def producer(self) -> Producer:
         """The verbs of application code."""
+        database = self.database  # first: with nothing running, that is what there is to say
         appid, _ = self.settings.require_credentials
         host = urlsplit(self.settings.wechat_base_url).hostname or ""
         terms = Terms(
@@ -91,7 +92,7 @@ class Runtime:
             zone=self.settings.zone,
             takes_legacy=not host.endswith(_REAL_WECHAT),
         )
-        return Producer(self.database, terms, self.releaser, sealer=self.sealer, lookup=self._lookup)
+        return Producer(database, terms, self.releaser, sealer=self.sealer, lookup=self._lookup)
 
     @cached_property
     def delivery(self) -> Delivery:

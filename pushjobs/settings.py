@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     def _is_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (OSError, ValueError) as error:
+        except (LookupError, OSError, ValueError) as error:
             raise ValueError("is no zone of the tz database, such as Asia/Shanghai") from error
         return value
 

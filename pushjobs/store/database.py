@@ -5,17 +5,17 @@ again), a settle must (`delivery` repeats it until it commits), a caller's inser
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, TextClause, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy import URL, Connection, TextClause, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, scoped_session
 
 from pushjobs.domain.lifecycle import Transition, sources, target
-from pushjobs.errors import NotReady, Unreachable
+from pushjobs.errors import Misconfigured, NotReady, Unreachable
 
 __all__ = ["CallersSession", "Database", "Transaction", "as_json", "joined", "statement"]
 
@@ -25,16 +25,18 @@ Transaction = Connection
 CallersSession = Session | scoped_session[Session] | Connection
 """A transaction of the caller's own, on our database: what is accepted within it commits with it."""
 
-_UNDEFINED_TABLE, _UNDEFINED_SCHEMA = "42P01", "3F000"
+_UNDEFINED_TABLE, _UNDEFINED_SCHEMA, _UNDEFINED_COLUMN = "42P01", "3F000", "42703"
 
 
 class Database:
     """PostgreSQL at one address. `pool_size` bounds the connections this process holds."""
 
     def __init__(self, url: str, *, pool_size: int = 5, statement_timeout_seconds: float = 30.0) -> None:
-        self._url = make_url(url)
+        self._url = _read_url(url)
         self._engine = create_engine(
             self._url,
+            # What is bound may be a reference or a sealed value; an exception's text ends up in logs.
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
@@ -72,8 +74,11 @@ class Database:
         except PoolTimeout:
             raise Unreachable(f"every connection of this process to PostgreSQL at {self.address} is in use") from None
         except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) in {_UNDEFINED_TABLE, _UNDEFINED_SCHEMA}:
-                raise NotReady(f"the database at {self.address} lacks our tables: run `pushjobs db upgrade`") from None
+            if getattr(error.orig, "sqlstate", None) in {_UNDEFINED_TABLE, _UNDEFINED_SCHEMA, _UNDEFINED_COLUMN}:
+                raise NotReady(
+                    f"the database at {self.address} lacks our tables, or has another release's: "
+                    "run `pushjobs db upgrade`"
+                ) from None
             raise
 
     def close(self) -> None:
@@ -102,6 +107,14 @@ def statement(sql: str, *transitions: Transition) -> TextClause:
 def as_json(rows: Sequence[dict[str, Any]]) -> str:
     """Encode rows as one JSON parameter: faster than arrays, and one statement serves any number of rows."""
     return orjson.dumps(rows).decode()
+
+
+def _read_url(url: str) -> URL:
+    with suppress(ArgumentError, ValueError):
+        read = make_url(url)
+        if read.get_backend_name() == "postgresql":
+            return read.set(drivername="postgresql+psycopg")
+    raise Misconfigured("PUSHJOBS_DATABASE_URL is no address of PostgreSQL: write postgresql://user:word@host/database")
 
 
 def _first_line(error: DBAPIError) -> str:

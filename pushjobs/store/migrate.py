@@ -7,8 +7,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from pushjobs.errors import NotPossible
 from pushjobs.store.database import Database
 from pushjobs.store.tables import SCHEMA
 
@@ -21,7 +23,7 @@ def upgrade(database_url: str, to: str = "head") -> None:
 
 
 def downgrade(database_url: str, to: str) -> None:
-    """Take our tables back to an earlier revision (`base`: none)."""
+    """Take our tables back to an earlier revision (`base`: none); raises NotPossible if it is not one."""
     _run(database_url, lambda config: command.downgrade(config, to))
 
 
@@ -43,6 +45,8 @@ def _run(database_url: str, act: Callable[[Config], None]) -> None:
             config = _config()
             config.attributes["connection"] = connection
             act(config)
+    except CommandError as error:
+        raise NotPossible(f"the tables of {database.address} stay as they are: {error}") from None
     finally:
         database.close()
 

@@ -247,8 +247,9 @@ def test_one_up_a_directory(terminal: Terminal) -> None:
 
 
 def test_the_tables_are_up_to_date(terminal: Terminal) -> None:
-    """`up` has brought the tables to this release, and an upgrade of theirs changes nothing."""
+    """`up` has brought the tables to this release; an upgrade changes nothing, a revision of nobody's is refused."""
     status = terminal.read("db", "status")
     assert status["is_current"]
     assert status["revision"] == status["needed"]
     assert terminal.run("db", "upgrade").status == 0
+    assert "nonsense" in terminal.refused("db", "downgrade", "nonsense")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
+from pushjobs import clock
 from pushjobs.catalogue import Catalogue
 from pushjobs.domain.message import Template, TemplateField
 from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
@@ -102,8 +103,24 @@ def test_an_unknown_id_is_refused_after_one_reading(catalogue: Catalogue, databa
         assert wechat.asked == 2
     let_ten_minutes_pass(database)
     with pytest.raises(UnknownTemplate):
-        catalogue.find("who")
+        open_catalogue(database, wechat).find("who")
     assert wechat.asked == 3
+
+
+def test_unknown_ids_are_remembered(catalogue: Catalogue, database: Database) -> None:
+    """A bulk full of one unknown id looks for it once; a reading of the catalogue forgets that it was unknown."""
+    catalogue.sync()
+    began = clock.monotonic()
+    for _ in range(5000):
+        with pytest.raises(UnknownTemplate):
+            catalogue.find("order")
+    assert clock.monotonic() - began < 1.0
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE pushjobs.templates SET template_id = 'order'"))
+    with pytest.raises(UnknownTemplate):
+        catalogue.find("order")
+    assert list(catalogue.titles()) == ["order"]
+    assert catalogue.find("order").template is not None
 
 
 def test_a_reading_of_a_short_while_ago_will_do(catalogue: Catalogue, wechat: WeChat) -> None:

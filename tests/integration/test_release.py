@@ -20,16 +20,12 @@ from pushjobs.runtime import Runtime
 from pushjobs.settings import LEASE_SECONDS, Settings
 from pushjobs.store import releases
 from pushjobs.store.releases import Bucket
+from tests.integration.pushes import news
 
 TIME_BOX = 5.0
 BULK = Bucket(1, Lane.BULK)
 
 Message = dict[str, Any]
-
-
-def news(number: int = 1, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - arguments of `send`
-    """The arguments of a push that can be sent."""
-    return {"touser": f"oReader{number:06d}", "template_id": "news", "data": {"thing1": "秘密消息"}} | more
 
 
 @pytest.fixture
@@ -199,6 +195,21 @@ def test_a_broker_that_dropped_its_connections_is_used_again(
     runtime.releaser.tick()
     assert runtime.producer.get(job.id).state is JobState.RELEASED
     assert [job_id for message in waiting(QueueName.URGENT) for job_id, _ in jobs_of(message)][-1] == job.id
+
+
+def test_a_broker_that_stalls_holds_nobody_up(runtime: Runtime, redis: Redis) -> None:
+    """When the broker stalls on an open connection, `send` returns in time, and a later tick publishes its job."""
+    runtime.producer.send(**news(1))
+    redis.client_pause(60_000, all=False)
+    try:
+        began = clock.monotonic()
+        job = runtime.producer.send(**news(2))
+        assert clock.monotonic() - began < TIME_BOX
+    finally:
+        redis.client_unpause()
+    assert runtime.producer.get(job.id).state is JobState.SCHEDULED
+    assert runtime.releaser.tick() == 1
+    assert runtime.producer.get(job.id).state is JobState.RELEASED
 
 
 def test_a_crash_between_claim_and_publishing_costs_a_lease(

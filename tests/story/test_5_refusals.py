@@ -1,5 +1,7 @@
 """Chapter 5: what cannot be sent is refused when it is asked for, and says why."""
 
+from pathlib import Path
+
 import pytest
 
 import pushjobs
@@ -19,7 +21,7 @@ def test_a_bad_value_is_named_with_its_fault_and_its_rule(push: pushjobs.Produce
     with pytest.raises(pushjobs.errors.InvalidMessage) as refused:
         push.send(touser=user, template_id=ORDER_SHIPPED, data={**GOOD, "thing1": too_long})
 
-    assert str(refused.value) == "data.thing1 is 23 characters long: a thing has 1 to 20 characters"
+    assert str(refused.value) == "data.thing1 is 24 characters long: a thing has 1 to 20 characters"
     assert (refused.value.field, refused.value.rule) == ("data.thing1", "a thing has 1 to 20 characters")
     assert push.find(touser=user) == []
 
@@ -32,7 +34,9 @@ def test_an_unreadable_time_is_refused(push: pushjobs.Producer, user: str) -> No
     assert push.find(touser=user) == []
 
 
-def test_where_nothing_runs_the_error_says_what_to_do(tmp_path: object) -> None:
-    """`connect` starts no server: where none runs, it names the command that starts one."""
+def test_where_nothing_runs_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`connect` starts no server: where none runs, the first call names the command that starts one."""
+    monkeypatch.setenv("PUSHJOBS_WECHAT_APPID", "wx0123456789abcdef")
+    monkeypatch.setenv("PUSHJOBS_WECHAT_SECRET", "secret")
     with pytest.raises(pushjobs.errors.NotRunning, match="pushjobs up --directory"):
-        pushjobs.connect(f"{tmp_path}/nowhere").find()
+        pushjobs.connect(tmp_path / "nowhere").find()

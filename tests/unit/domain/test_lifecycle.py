@@ -26,13 +26,13 @@ def test_every_state_can_be_reached_from_the_first() -> None:
     assert reached == set(JobState)
 
 
-@pytest.mark.parametrize("state", OPEN)
+@pytest.mark.parametrize("state", sorted(OPEN))
 def test_no_open_state_is_a_trap(state: JobState) -> None:
     """Whatever is not closed can still be closed."""
     assert any(target(each).is_final for each in Transition if state in sources(each))
 
 
-@pytest.mark.parametrize("state", set(JobState) - OPEN - {JobState.IN_DOUBT})
+@pytest.mark.parametrize("state", sorted(set(JobState) - OPEN - {JobState.IN_DOUBT}))
 def test_a_closed_job_stays_closed(state: JobState) -> None:
     """No transition starts from a closing state, but from `in_doubt`."""
     assert state.is_final

@@ -1,0 +1,135 @@
+"""What is written about the code is true of it: the picture of the house, the generated pages, the links, the sizes."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from docs.generate import PAGES, REFERENCE
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOORS = ROOT / "docs/explanation/floors.md"
+PAGES_OF_PROSE = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+ROOMS_OF_CODE = ("pushjobs", "workers", "tests", "docs", "examples", "benchmarks")
+MODULES = sorted([*ROOT.glob("*.py"), *(module for room in ROOMS_OF_CODE for module in (ROOT / room).rglob("*.py"))])
+LONGEST = 400
+
+
+def relative(path: Path) -> str:
+    """Name a file as people do, for a test's own name."""
+    return str(path.relative_to(ROOT))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the drawn tree: the directory it lies in, what it names, and the floor it says."""
+
+    room: str
+    names: list[str]
+    floor: int | None
+
+
+def drawn() -> Iterator[Line]:
+    """Read the tree in floors.md: a name's depth is how far the lines push it in."""
+    [tree] = re.findall(r"```\n(.*?)```", FLOORS.read_text(encoding="utf-8"), re.DOTALL)
+    path: list[str] = []
+    for line in tree.splitlines():
+        if not (words := line.lstrip("│├└─ ")):
+            continue
+        names, _, text = words.partition("  ")
+        depth = (len(line) - len(words)) // 4
+        floor = re.match(r"\s*FLOOR (\d)", text)
+        yield Line("".join(path[:depth]), names.split(), int(floor[1]) if floor else None)
+        path = [*path[:depth], names.split()[0]]
+
+
+def module_name(name: str) -> str:
+    """Return what an import calls a file or a directory of the tree."""
+    return name.removesuffix("/").removesuffix(".py")
+
+
+def walls() -> dict[str, int]:
+    """Read the layers of import-linter's contract: each room's floor, as the line's comment says."""
+    layers = re.findall(r'^    "([a-z_ |]+)",\s+# floor (\d)', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    return {room: int(floor) for rooms, floor in layers for room in rooms.split(" | ")}
+
+
+def test_the_tree_names_every_room_and_nothing_else() -> None:
+    """floors.md draws what lies in `pushjobs` and `workers`; of a room's files it draws all or none."""
+    lines = list(drawn())
+    for room in sorted({line.room for line in lines if line.room}):
+        names = {name.removesuffix("/") for line in lines if line.room == room for name in line.names}
+        found = {path.name for path in (ROOT / room).iterdir() if path.suffix == ".py" or path.is_dir()}
+        found -= {"__pycache__"} | (set() if "__init__.py" in names else {"__init__.py"})
+        assert names == found, room
+    for line in lines:
+        for name in line.names:
+            assert (ROOT / line.room / name).exists(), line
+
+
+def test_the_tree_s_floors_are_import_linter_s() -> None:
+    """A room is on the floor in the picture that the contract's comment says, and lower layers are no higher floors."""
+    floors = {
+        module_name(name): line.floor
+        for line in drawn()
+        if line.room == "pushjobs/" and line.names != ["__init__.py"]
+        for name in line.names
+    }
+    assert floors == walls()
+    assert list(walls().values()) == sorted(walls().values(), reverse=True)
+
+
+def test_the_table_of_walls_is_import_linter_s() -> None:
+    """Who may import which library is the same in floors.md as in the contracts."""
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = [each for each in configuration["tool"]["importlinter"]["contracts"] if each["type"] == "protected"]
+    written = re.findall(r"^\| (`.+`) \| (`.+`) \|$", FLOORS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [(re.findall(r"`(.+?)`", libraries), re.findall(r"`(.+?)`", rooms)) for libraries, rooms in written] == [
+        (each["protected_modules"], [room.removeprefix("pushjobs.") for room in each["allowed_importers"]])
+        for each in contracts
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_generated_pages_are_current(page: Path) -> None:
+    """What docs/generate.py would write is what stands there; `make docs` brings it up to date."""
+    assert page.read_text(encoding="utf-8") == PAGES[page]()
+
+
+def test_every_page_of_reference_is_generated() -> None:
+    """Nobody writes facts by hand."""
+    assert set(REFERENCE.iterdir()) == set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES_OF_PROSE, ids=relative)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    """Each link of a page to a file of ours finds it."""
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for link in links:
+        target, _, heading = link.partition("#")
+        assert re.match("[a-z]+:", link) or (page.parent / target).exists(), link
+        assert not heading, "link to pages, not into them: headings change"
+
+
+def test_every_decision_and_page_can_be_reached() -> None:
+    """Whoever follows links from the README comes by every page of docs."""
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in seen and page.suffix == ".md":
+            seen.add(page)
+            links = re.findall(r"\]\(([^)\s:#]+)\)", page.read_text(encoding="utf-8"))
+            waiting += [(page.parent / link).resolve() for link in links]
+    assert {relative(page) for page in PAGES_OF_PROSE} <= {relative(page) for page in seen}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=relative)
+def test_modules_are_short_and_open_with_their_reason(module: Path) -> None:
+    """Every module has a docstring and at most 400 lines."""
+    text = module.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    assert len(text.splitlines()) <= LONGEST

@@ -1,0 +1,146 @@
+"""Settings: what is read from where, what is refused, and that no secret is told."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from pushjobs import settings
+from pushjobs.errors import Misconfigured, NotRunning
+from pushjobs.settings import Settings
+
+KEY, OTHER = base64.b64encode(b"k" * 32).decode(), base64.b64encode(b"o" * 32).decode()
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation's directory in which nothing runs, and an environment without a setting of ours."""
+    settings.forget_environment()
+    monkeypatch.setenv("PUSHJOBS_DIRECTORY", str(tmp_path))
+    return tmp_path
+
+
+def write(directory: Path, **values: object) -> None:
+    """Write what the embedded servers would."""
+    (directory / "addresses.json").write_text(json.dumps(values))
+
+
+def test_nothing_set_says_what_to_do(directory: Path) -> None:
+    """With nothing running and nothing set, each address that is asked for names the command and the variable."""
+    read = settings.load()
+    for name in ("database_url", "redis_url", "broker_url"):
+        with pytest.raises(NotRunning, match=rf"pushjobs up --directory {directory}.* PUSHJOBS_"):
+            getattr(read, f"require_{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("credentials", "PUSHJOBS_WECHAT_APPID and PUSHJOBS_WECHAT_SECRET"),
+        ("encryption_keys", "PUSHJOBS_ENCRYPTION_KEYS"),
+        ("lookup_key", "PUSHJOBS_LOOKUP_KEY"),
+    ],
+)
+def test_what_is_missing_is_named(name: str, variable: str) -> None:
+    """Missing credentials and keys are refused when they are needed, by the variable's name."""
+    with pytest.raises(Misconfigured, match=variable):
+        getattr(settings.load(), f"require_{name}")
+
+
+def test_the_environment_wins_over_the_files(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the servers wrote fills what is unset and no more."""
+    write(directory, database_url="postgresql://theirs/db", redis_url="redis://theirs", something="else")
+    (directory / "keys.json").write_text(json.dumps({"encryption_keys": [KEY], "lookup_key": KEY}))
+    monkeypatch.setenv("PUSHJOBS_DATABASE_URL", "postgresql://ours/db")
+    monkeypatch.setenv("PUSHJOBS_ENCRYPTION_KEYS", f" {OTHER} , {KEY},")
+    read = settings.load()
+    assert (read.require_database_url, read.require_redis_url) == ("postgresql://ours/db", "redis://theirs")
+    assert read.require_encryption_keys == (b"o" * 32, b"k" * 32)
+    assert read.require_lookup_key == b"k" * 32
+
+
+def test_an_empty_variable_is_unset(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable set to nothing, as compose files do, counts as not set."""
+    write(directory, redis_url="redis://theirs")
+    for name in ("REDIS_URL", "WECHAT_APPID", "WECHAT_SECRET", "RATE_PER_SECOND", "LOOKUP_KEY"):
+        monkeypatch.setenv(f"PUSHJOBS_{name}", "")
+    read = settings.load()
+    assert (read.redis_url, read.wechat_appid, read.rate_per_second) == ("redis://theirs", None, 50.0)
+
+
+def test_a_unix_socket_is_spelt_as_kombu_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker is the Redis unless set, and a socket's address is rewritten for kombu."""
+    monkeypatch.setenv("PUSHJOBS_REDIS_URL", "unix:///run/valkey.sock")
+    assert settings.load().require_broker_url == "redis+socket:///run/valkey.sock"
+    monkeypatch.setenv("PUSHJOBS_BROKER_URL", "redis://broker:6379/1")
+    assert settings.load().require_broker_url == "redis://broker:6379/1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("RATE_PER_SECOND", "0", "greater than 0"),
+        ("RATE_PER_SECOND", "fast", "valid number"),
+        ("RATE_PER_SECOND", "inf", "less than or equal"),
+        ("LOOKAHEAD_SECONDS", "11", "less than or equal to 10"),
+        ("CALL_TIMEOUT_SECONDS", "12.1", "less than or equal to 12"),
+        ("SLICE_SIZE", "0", "greater than or equal to 1"),
+        ("TIMEZONE", "Asia/Peking", "is no zone"),
+        ("TIMEZONE", "../etc/passwd", "is no zone"),
+        ("ENCRYPTION_KEYS", "not base64!", "is not base64"),
+        ("ENCRYPTION_KEYS", base64.b64encode(b"short").decode(), "has 5 bytes"),
+        ("LOOKUP_KEY", base64.b64encode(b"k" * 33).decode(), "has 33 bytes"),
+        ("PLAIN_INTAKE", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_bad_value_is_named_and_not_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fault: str
+) -> None:
+    """A value that cannot be is refused with its variable and the rule, and is not repeated: it may be a secret."""
+    monkeypatch.setenv(f"PUSHJOBS_{variable}", value)
+    with pytest.raises(Misconfigured, match=f"PUSHJOBS_{variable}: .*{fault}") as refused:
+        settings.load()
+    if len(value) > 5:
+        assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(("given", "missing"), [("WECHAT_APPID", "WECHAT_SECRET"), ("WECHAT_SECRET", "WECHAT_APPID")])
+def test_credentials_come_together(monkeypatch: pytest.MonkeyPatch, given: str, missing: str) -> None:
+    """One of appid and secret without the other is refused, naming the missing one."""
+    monkeypatch.setenv(f"PUSHJOBS_{given}", "something")
+    with pytest.raises(Misconfigured, match=f"PUSHJOBS_{missing} is missing"):
+        settings.load()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "5", '"text"', "\xff"])
+def test_a_damaged_file_is_named(directory: Path, content: str) -> None:
+    """A file that cannot be read is named, with what to do."""
+    (directory / "addresses.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(Misconfigured, match=r"addresses\.json cannot be read .*mend or remove it"):
+        settings.load()
+
+
+def test_no_representation_tells_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keys nor the secret appear in repr, str or JSON."""
+    monkeypatch.setenv("PUSHJOBS_WECHAT_APPID", "wxapp")
+    monkeypatch.setenv("PUSHJOBS_WECHAT_SECRET", "hush-hush")
+    monkeypatch.setenv("PUSHJOBS_ENCRYPTION_KEYS", KEY)
+    monkeypatch.setenv("PUSHJOBS_LOOKUP_KEY", OTHER)
+    read = settings.load()
+    told = repr(read) + str(read) + read.model_dump_json()
+    for secret in ("hush-hush", KEY, OTHER):
+        assert secret not in told
+    assert read.require_credentials == ("wxapp", "hush-hush")
+
+
+def test_every_setting_says_what_it_is() -> None:
+    """Each setting has a description, for the page of settings."""
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_a_directory_given_wins(directory: Path) -> None:
+    """The directory named by the caller is read, not the environment's."""
+    write(directory, redis_url="redis://theirs")
+    assert settings.load(directory / "other").redis_url is None
+    assert settings.load(directory).redis_url == "redis://theirs"
