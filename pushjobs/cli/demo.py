@@ -64,6 +64,8 @@ def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Accou
     begun = clock.monotonic()
     with Up(options, report) as running:
         running.ready()
+        if running.is_stop_asked:
+            raise KeyboardInterrupt
         runtime = Runtime(settings.load(directory))
         try:
             if sum(runtime.producer.counts().values()):
