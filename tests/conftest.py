@@ -95,4 +95,4 @@ def _url(servers: EmbeddedServers, database: str) -> str:
 def _administer(servers: EmbeddedServers, sql: str) -> None:
     address = servers.database_url.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(sql)  # type: ignore[call-overload]  # names of our own making
+        connection.execute(sql)

@@ -81,6 +81,8 @@ class PostgresServer(Daemon):
                 stdout=log,
                 stderr=log,
                 check=False,
+                # A Ctrl-C in the terminal is for us to answer, when this is done.
+                start_new_session=True,
             )
         if done.returncode != 0:
             raise Misconfigured(
