@@ -7,14 +7,15 @@ from redis import Redis
 
 from pushjobs import clock
 from pushjobs.domain.job import Lane
-from pushjobs.pace import Grant, Limit, Pace, Wait
+from pushjobs.pace import Grant, Limit, Pace, Wait, reserve
 
 LIMIT = Limit(per_second=200, urgent_share=0.2)
 NEAR, FAR = 0.250, 0.750
 
 
 def pace_of(redis: Redis, appid: str, limit: Limit = LIMIT) -> Pace:
-    """Return a pace that no process has used for a while, but some have before."""
+    """Return a pace that no process has used for a while, but some have before: the server knows the script."""
+    redis.script_load(reserve._SCRIPT)
     seconds, _ = redis.time()
     redis.set(f"pushjobs:pace:{appid}", f"{(seconds - 3600) * 1_000_000} 0", ex=60)
     return Pace(redis, appid, lambda: limit)
