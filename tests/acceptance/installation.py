@@ -55,8 +55,8 @@ class Up:
         wait_for("the workers consume", is_ready, 60)
 
     def stop(self) -> int:
-        """Ask it to stop, as Ctrl-C does, and return its exit status."""
-        self._process.send_signal(signal.SIGINT)
+        """Ask it to stop, as a service manager does, and return its exit status (a test run may ignore SIGINT)."""
+        self._process.send_signal(signal.SIGTERM)
         return self._process.wait(60)
 
     def kill(self) -> list[int]:

@@ -97,7 +97,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
                 with opened(directory) as runtime:
                     yield Terminal(directory, sandbox, runtime.producer)
             finally:
-                up.send_signal(signal.SIGINT)
+                up.send_signal(signal.SIGTERM)
                 rest, _ = up.communicate(timeout=60)
     assert up.returncode == 0
     assert rest == "stopping\nstopped\n"

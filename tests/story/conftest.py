@@ -46,7 +46,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 assert any(line.startswith("ready") for line in up.stdout), "`pushjobs up` ended"
                 yield chosen
             finally:
-                up.send_signal(signal.SIGINT)
+                up.send_signal(signal.SIGTERM)
                 up.communicate(timeout=60)
 
 
