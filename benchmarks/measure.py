@@ -1,0 +1,141 @@
+"""What both sides are measured by: arrivals at the sandbox, and the processor time of every process that took part.
+
+The sender's own log is not asked. The sandbox writes down when the last byte of each send had been read.
+"""
+
+import os
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pushjobs import clock
+from pushjobs.sandbox import SandboxClient
+
+__all__ = ["Figures", "Load", "cpu_spent", "figures", "wait_for_all"]
+
+PROCESSES = 4
+"""Processes that send, on either side."""
+
+RATE_PER_SECOND = 8000
+"""A limit both sides keep to, and neither is held back by."""
+
+DAILY_QUOTA = 3
+
+_LOOK_SECONDS = 0.5
+_SILENCE_SECONDS = 30.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+_ROLES = (
+    # The first word that a process's arguments hold names it.
+    ("pushjobs.sandbox", "sandbox"),
+    ("postgres", "postgresql"),
+    ("valkey", "valkey"),
+    ("ticks@", "worker ticks"),
+    ("urgent@", "worker urgent"),
+    ("bulk@", "workers bulk"),
+    ("plain@", "workers plain"),
+    (" beat", "beat"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How many messages to send, to a sandbox that answers after so long."""
+
+    messages: int
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one side did with one load.
+
+    `steady`: sends a second between the tenth and the ninetieth percentile of arrivals; `whole`: between the first
+    and the last. `cpu_us`: microseconds of processor time a send, by process.
+    """
+
+    messages: int
+    accepted: int
+    repeats: int
+    steady: float
+    whole: float
+    peak: int
+    cpu_us: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
+        return asdict(self)
+
+
+def wait_for_all(sandbox: SandboxClient, messages: int) -> None:
+    """Return when so many sends were accepted; raise when for half a minute none comes any more."""
+    seen, since = -1, clock.monotonic()
+    while (accepted := sandbox.summary().accepted) < messages:
+        if accepted != seen:
+            seen, since = accepted, clock.monotonic()
+        if clock.monotonic() - since > _SILENCE_SECONDS:
+            raise TimeoutError(f"{accepted} of {messages} messages arrived, and no more come")
+        clock.pause(_LOOK_SECONDS)
+
+
+def figures(sandbox: SandboxClient, messages: int, spent: dict[str, float]) -> Figures:
+    """Read what arrived."""
+    arrived = sorted(entry.arrived_at for entry in sandbox.all_received() if entry.errcode == 0)
+    tenths = statistics.quantiles(arrived, n=10)
+    summary = sandbox.summary()
+    return Figures(
+        messages=messages,
+        accepted=summary.accepted,
+        repeats=summary.repeats,
+        steady=len(arrived) * 0.8 / (tenths[-1] - tenths[0]),
+        whole=(len(arrived) - 1) / (arrived[-1] - arrived[0]),
+        peak=summary.peak_per_second,
+        cpu_us={name: seconds / messages * 1e6 for name, seconds in sorted(spent.items()) if seconds > 0},
+    )
+
+
+@contextmanager
+def cpu_spent() -> Iterator[Callable[[], dict[str, float]]]:
+    """Yield what returns the seconds of processor time spent since, by role, of this process's descendants."""
+    before = _cpu_seconds()
+    yield lambda: {name: seconds - before[name] for name, seconds in _cpu_seconds().items()}
+
+
+def _cpu_seconds() -> defaultdict[str, float]:
+    """Add up user and system time of every process below this one, those already reaped included."""
+    processes = {int(path.name): path for path in Path("/proc").iterdir() if path.name.isdigit()}
+    stats = {pid: stat for pid, path in processes.items() if (stat := _stat(path)) is not None}
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for pid, stat in stats.items():
+        if pid != os.getpid() and _descends(pid, stats):
+            # user, system, and the same of children that were waited for
+            seconds[_role(processes[pid])] += sum(int(field) for field in stat[11:15]) / _TICKS
+    return seconds
+
+
+def _stat(process: Path) -> list[str] | None:
+    """Return what follows the name in /proc/PID/stat; None when the process is gone."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _descends(pid: int, stats: dict[int, list[str]]) -> bool:
+    while pid in stats:
+        pid = int(stats[pid][1])
+        if pid == os.getpid():
+            return True
+    return False
+
+
+def _role(process: Path) -> str:
+    try:
+        arguments = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return "other"
+    return next((role for word, role in _ROLES if word in arguments), "other")
