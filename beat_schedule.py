@@ -19,6 +19,12 @@ TICKS = {
         "schedule": 2.0,
         "options": {"queue": QueueName.TICKS, "expires": 2.0},
     },
+    # Every 5 s: a doubt is a minute old before it may be sent again, and a little more does not matter.
+    "resend": {
+        "task": TaskName.RESEND,
+        "schedule": 5.0,
+        "options": {"queue": QueueName.TICKS, "expires": 5.0},
+    },
     # Every 10 minutes: what it deletes is kept for an hour at least, so nothing hangs on the minute.
     "prune": {
         "task": TaskName.PRUNE,

@@ -7,7 +7,7 @@ fact of its own: bounds, codes, states and waits come from the modules that obey
 import ast
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, assert_never
@@ -18,9 +18,10 @@ from pydantic.fields import FieldInfo
 
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
+from pushjobs.delivery.charging import Charge
 from pushjobs.delivery.settle import move_for
 from pushjobs.domain.backoff import MAX_ATTEMPTS
-from pushjobs.domain.job import JobId, JobState, Reason
+from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.domain.message import Content, Message
 from pushjobs.domain.outcome import (
@@ -35,6 +36,7 @@ from pushjobs.domain.outcome import (
     Token,
     Unknown,
 )
+from pushjobs.pace import Slot
 from pushjobs.settings import LEASE_SECONDS, Settings
 from pushjobs.wechat.errcodes import ERRCODES, SOURCES
 
@@ -108,7 +110,8 @@ def errcodes_page() -> str:
         "",
         "## What an answer makes of its job",
         "",
-        "The waits are those after a first attempt. A wait never goes beyond the job's deadline.",
+        "The waits are those after a first attempt. A wait never goes beyond the job's deadline. Where it is the app",
+        "that must wait, the job keeps its place in the queue.",
         "",
         *_table(("outcome", "the job is", "reason", "counts", "tried again"), map(_consequence, _kinds())),
         "",
@@ -227,7 +230,7 @@ def _named(outcome: Outcome) -> str:  # noqa: C901, PLR0911 - one arm an outcome
 
 def _consequence(outcome: Outcome) -> tuple[str, str, str, str, str]:
     """Ask the code that settles answers what becomes of a job whose first attempt ended so."""
-    earliest, latest = (move_for(Answer(job=_JOB, outcome=outcome), now=_NOW, draw=draw) for draw in (0.0, 1.0))
+    earliest, latest = (move_for(Answer(job=_JOB, outcome=outcome), draw=draw) for draw in (0.0, 1.0))
     reason = f"`{earliest.reason}`" if earliest.reason else ""
     counts = "yes" if earliest.counts else ""
     return (
@@ -244,24 +247,30 @@ def _wait(outcome: Outcome, earliest: float | None, latest: float | None) -> str
         return ""
     match outcome:
         case DayOver():
-            return f"at 00:00 in Shanghai and up to {latest - earliest:g} s"
+            return "when the app goes on: at 00:00 in Shanghai"
         case SlowDown(to_next_minute=True):
-            return f"at the next clock minute and up to {latest - earliest:g} s"
+            return "when the app goes on: at the next clock minute"
+        case Fatal(hold_seconds=None):
+            return "when the app goes on: once somebody resumes it"
+        case Fatal(hold_seconds=seconds):
+            return f"when the app goes on: after {seconds:,g} s"
     return f"after {earliest:,g} s" if earliest == latest else f"after {earliest:,g} to {latest:,g} s"
 
 
-_NOW = datetime(2026, 12, 1, tzinfo=UTC)
 _JOB = Admitted(
     id=JobId(1),
     release_no=1,
     attempts=0,
     appid="",
-    recipient=b"",
+    template_no=1,
+    faults_in_a_row=0,
     message=Message(touser="", content=Content(template_id="", data=())),
-    planned_at=_NOW,
+    charge=Charge(app_no=1, recipient=b"", template_no=1, day=date.min, credit_held=False, is_capped=False),
+    slot=Slot(opens=0.0, closes=0.0),
     not_before=0.0,
     call_by=0.0,
-    expires_in=float("inf"),
+    lane=Lane.BULK,
+    is_probe=False,
 )
 
 

@@ -69,6 +69,12 @@ class Catalogue:
             self._trust(self.app, template_id) if found is None else Found(template_no=found.template_no, template=None)
         )
 
+    def number(self, template_id: str) -> int:
+        """Return our number of a template that is listed or was ever sent, a legacy one too; raises UnknownTemplate."""
+        self.app  # noqa: B018 - reads what is stored
+        known = self._known.get(template_id)
+        return self.find(template_id).template_no if known is None else known.template_no
+
     def sync(self) -> int:
         """Read the catalogue from WeChat now; return how many templates it lists. Raises CallRefused, Unreachable."""
         app = self.app
@@ -84,6 +90,11 @@ class Catalogue:
         """Return the catalogue's templates by id."""
         self._reload()
         return {key: known for key, known in self._known.items() if known.template is not None}
+
+    def ids(self) -> dict[int, str]:
+        """Return WeChat's ids of all templates that are listed or were ever sent, by our numbers."""
+        self._reload()
+        return {known.template_no: template_id for template_id, known in self._known.items()}
 
     def _reload(self) -> App:
         with self._database.transaction() as connection:

@@ -5,10 +5,11 @@ how long something took and how far off something is; it goes on while the machi
 stopped notices. Whether a job is *due* is decided by neither: PostgreSQL's clock decides, and hands us distances.
 """
 
+import threading
 import time
 from datetime import UTC, datetime
 
-__all__ = ["monotonic", "now"]
+__all__ = ["monotonic", "now", "pause"]
 
 # CLOCK_BOOTTIME counts time in suspension too, which CLOCK_MONOTONIC leaves out on Linux; macOS has no such clock,
 # and its monotonic clock stands in.
@@ -23,3 +24,8 @@ def now() -> datetime:
 def monotonic() -> float:
     """Return seconds on a clock that never steps and does not stop while the machine is suspended."""
     return time.clock_gettime(_BOOTTIME)
+
+
+def pause(seconds: float) -> None:
+    """Let the calling thread rest."""
+    threading.Event().wait(seconds)

@@ -1,24 +1,24 @@
-"""Files of jobs: a CSV for `send_many`, one request as JSON for `send`.
+"""Files of jobs, a CSV for `send_many` or one request as JSON for `send`; and of consents, a CSV too.
 
 A file is looked through once before its first row is handed out: encoding, quotes, header, at least one row. So a file
 of the wrong shape is refused as a whole and nothing of it is stored. What is wrong with a single row is that row's
-fault: it is read when the producer looks at it, within `send_many`, and reported under its number.
+fault: it is read when it is looked at, within `send_many` say, and reported under its number.
 """
 
 import csv
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO, TypeVar
 
 import orjson
 
 from pushjobs import clock
 from pushjobs.errors import InvalidFile, InvalidInput, InvalidMoment
 
-__all__ = ["COLUMNS", "JobFile", "open_jobs", "read_request_file"]
+__all__ = ["COLUMNS", "ConsentFile", "JobFile", "open_consents", "open_jobs", "read_request_file"]
 
 COLUMNS = (
     "touser",
@@ -40,13 +40,16 @@ COLUMNS = (
 )
 """The columns a CSV may have, in any order. `after` is `time` in seconds from when the file was opened."""
 
-_REQUIRED = ("touser", "template_id", "data")
 _LARGEST_REQUEST = 1024 * 1024
 _LONGEST_WAIT = 10 * 366 * 86400.0
+_LONGEST_NUMBER = 10
 
 
-class JobFile:
-    """A CSV of jobs, open: iterate for its rows, the keyword arguments of `send`. `count`: how many there are."""
+class _RowFile:
+    """A CSV, open: iterate for its rows, the keyword arguments of a verb. `count`: how many there are."""
+
+    columns: ClassVar[tuple[str, ...]]
+    required: ClassVar[tuple[str, ...]]
 
     def __init__(self, name: str, file: TextIO) -> None:
         self._name = name
@@ -55,7 +58,7 @@ class JobFile:
         self._header = self._read_header()
         self.count = sum(1 for _ in self._cells())
         if not self.count:
-            raise InvalidFile(name, "has no row below its header", "give one row a job")
+            raise InvalidFile(name, "has no row below its header", "give at least one row")
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         for cells in self._cells():
@@ -66,27 +69,26 @@ class JobFile:
         if len(cells) != len(self._header):
             rule = f"the header has {len(self._header)}; a cell with commas stands in quotes, with quotes in it doubled"
             raise InvalidInput("row", f"has {len(cells)} cells", rule)
-        arguments: dict[str, Any] = {name: cell for name, cell in zip(self._header, cells, strict=True) if cell}
-        if "data" in arguments:
-            arguments["data"] = _read_data(arguments["data"])
-        if "after" in arguments:
-            if "time" in arguments:
-                raise InvalidMoment("after", "is given beside time", "give one of the two")
-            arguments["time"] = self._opened_at + _read_wait(arguments.pop("after"))
-        return arguments
+        return self._typed({name: cell for name, cell in zip(self._header, cells, strict=True) if cell})
+
+    def _typed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Turn texts into what the verb takes; raises InvalidInput."""
+        raise NotImplementedError
 
     def _read_header(self) -> list[str]:
         header = next(self._lines(), None)
         if header is None:
-            raise InvalidFile(self._name, "is empty", f"begin with a header of columns such as {','.join(_REQUIRED)}")
+            raise InvalidFile(
+                self._name, "is empty", f"begin with a header of columns such as {','.join(self.required)}"
+            )
         for column in header:
-            if column not in COLUMNS:
-                raise InvalidFile(self._name, f"has a column {column[:40]!r}", f"there are {', '.join(COLUMNS)}")
+            if column not in self.columns:
+                raise InvalidFile(self._name, f"has a column {column[:40]!r}", f"there are {', '.join(self.columns)}")
             if header.count(column) > 1:
                 raise InvalidFile(self._name, f"has the column {column} twice", "name each column once")
-        for column in _REQUIRED:
+        for column in self.required:
             if column not in header:
-                raise InvalidFile(self._name, f"has no column {column}", f"its header needs {', '.join(_REQUIRED)}")
+                raise InvalidFile(self._name, f"has no column {column}", f"its header needs {', '.join(self.required)}")
         return header
 
     def _cells(self) -> Iterator[list[str]]:
@@ -110,10 +112,43 @@ class JobFile:
             ) from None
 
 
+class JobFile(_RowFile):
+    """A CSV of jobs: rows are the keyword arguments of `send`."""
+
+    columns = COLUMNS
+    required = ("touser", "template_id", "data")
+
+    def _typed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if "data" in arguments:
+            arguments["data"] = _read_data(arguments["data"])
+        if "after" in arguments:
+            if "time" in arguments:
+                raise InvalidMoment("after", "is given beside time", "give one of the two")
+            arguments["time"] = self._opened_at + _read_wait(arguments.pop("after"))
+        return arguments
+
+
+class ConsentFile(_RowFile):
+    """A CSV of consents: rows are the arguments of `grant`. `credits` is a number, `standing` true or false."""
+
+    columns = ("touser", "template_id", "credits", "standing")
+    required = ("touser", "template_id")
+
+    def _typed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if "credits" in arguments:
+            arguments["credits"] = _read_credits(arguments["credits"])
+        if "standing" in arguments:
+            arguments["standing"] = _read_standing(arguments["standing"])
+        return arguments
+
+
+_File = TypeVar("_File", bound=_RowFile)
+
+
 class _Row(Mapping[str, Any]):
     """One row, read when it is first looked at; every look at a row that cannot be read raises its InvalidInput."""
 
-    def __init__(self, file: JobFile, cells: list[str]) -> None:
+    def __init__(self, file: _RowFile, cells: list[str]) -> None:
         self._file = file
         self._cells = cells
 
@@ -131,9 +166,18 @@ class _Row(Mapping[str, Any]):
         return self._file.read(self._cells)
 
 
-@contextmanager
-def open_jobs(path: Path) -> Iterator[JobFile]:
+def open_jobs(path: Path) -> AbstractContextManager[JobFile]:
     """Open a CSV of jobs in UTF-8, with or without a byte order mark; raises InvalidFile for one of the wrong shape."""
+    return _opened(path, JobFile)
+
+
+def open_consents(path: Path) -> AbstractContextManager[ConsentFile]:
+    """Open a CSV of consents, like one of jobs."""
+    return _opened(path, ConsentFile)
+
+
+@contextmanager
+def _opened(path: Path, kind: type[_File]) -> Iterator[_File]:
     try:
         file = path.open(encoding="utf-8-sig", newline="")
     except OSError as error:
@@ -141,7 +185,7 @@ def open_jobs(path: Path) -> Iterator[JobFile]:
     with file:
         if not file.seekable():
             raise InvalidFile(path.name, "is a pipe", "give a file: it is checked as a whole before its first row")
-        yield JobFile(path.name, file)
+        yield kind(path.name, file)
 
 
 def read_request_file(path: Path) -> dict[str, Any]:
@@ -171,6 +215,18 @@ def _read_data(cell: str) -> Any:  # noqa: ANN401 - any JSON value: the message'
         return orjson.loads(cell)
     except orjson.JSONDecodeError:
         raise InvalidInput("data", "is no JSON", 'write {"thing1": "text"}') from None
+
+
+def _read_credits(cell: str) -> int:
+    if not (cell.isascii() and cell.isdigit() and len(cell) < _LONGEST_NUMBER):
+        raise InvalidInput("credits", "are no whole number", "give how many messages, such as 1")
+    return int(cell)
+
+
+def _read_standing(cell: str) -> bool:
+    if cell.lower() not in {"true", "false"}:
+        raise InvalidInput("standing", "is neither true nor false", "leave it empty for single messages")
+    return cell.lower() == "true"
 
 
 def _read_wait(cell: str) -> timedelta:

@@ -1,4 +1,4 @@
-"""The verbs of application code: send, send_many, get, find, cancel, reschedule.
+"""The verbs of application code: send, send_many, get, find, cancel, reschedule, why; grant, revoke, consent.
 
 `send` is `schedule(at=now)`: one path in. What is accepted is in SQL, in one transaction, before the call returns; a
 job that is due now is published straight after its commit, and if that fails the next tick finds it. With `session=`
@@ -9,14 +9,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple, Self, Unpack
+from typing import Any, Self, Unpack
 
 from pushjobs import clock
+from pushjobs.consenting import Granted, Ledger
+from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, KeyReused, NotFound, NotPossible
+from pushjobs.inspection import Inspection, Why
 from pushjobs.release import Releaser
-from pushjobs.request import ContentArguments, JobArguments, Request, StoredContent, Terms, read_request, read_shared
+from pushjobs.request import (
+    ContentArguments,
+    JobArguments,
+    Rejection,
+    Request,
+    StoredContent,
+    Terms,
+    read_request,
+    read_shared,
+)
 from pushjobs.store import accepting, envelope
 from pushjobs.store import jobs as stored
 from pushjobs.store.accepting import KeyClaim, NewJob
@@ -29,14 +41,6 @@ __all__ = ["Producer", "Rejection", "Report"]
 _CHUNK = 5000
 _MOST_FOUND = 1000
 _BEYOND_IDS = 2**53
-
-
-class Rejection(NamedTuple):
-    """A row of `send_many` that was refused: its number from 1, the field, and why."""
-
-    row: int
-    field: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -63,12 +67,23 @@ class Producer:
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
     """
 
-    def __init__(self, database: Database, terms: Terms, releaser: Releaser, *, sealer: Sealer, lookup: Lookup) -> None:
+    def __init__(
+        self,
+        database: Database,
+        terms: Terms,
+        releaser: Releaser,
+        *,
+        inspection: Inspection,
+        sealer: Sealer,
+        lookup: Lookup,
+    ) -> None:
         self._database = database
         self._terms = terms
         self._releaser = releaser
+        self._inspection = inspection
         self._sealer = sealer
         self._lookup = lookup
+        self._ledger = Ledger(database, terms, lookup=lookup)
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -200,6 +215,26 @@ class Producer:
                 raise NotPossible(f"job {job_id} is {self._get(connection, job.id).state}: it cannot be rescheduled")
             return self._get(connection, job.id)
 
+    def why(self, job_id: int) -> Why:
+        """Say why a job is where it is, which rule holds it, and when it will be tried next; raises NotFound."""
+        return self._inspection.why(job_id)
+
+    def grant(self, touser: str, template_id: str, credits: int = 1, *, standing: bool = False) -> None:  # noqa: A002 - the house's word
+        """Note that the user said yes to so many of the template's messages; with `standing`, to all of them."""
+        self._ledger.grant(touser, template_id, credits, standing=standing)
+
+    def grant_many(self, rows: Iterable[Mapping[str, Any]]) -> Granted:
+        """Grant from many rows of `grant`'s arguments, any iterable; a bad row is refused with its number."""
+        return self._ledger.grant_many(rows)
+
+    def revoke(self, touser: str, template_id: str) -> None:
+        """Note that the user takes back every consent to the template's messages."""
+        self._ledger.revoke(touser, template_id)
+
+    def consent(self, touser: str) -> Mapping[str, Consent]:
+        """Return what is known of the user's consents, by template id."""
+        return self._ledger.read(touser)
+
     def counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state."""
         with self._database.transaction() as connection:
@@ -213,7 +248,7 @@ class Producer:
             try:
                 request = read_request(arguments, self._terms, lane=Lane.BULK)
             except InvalidInput as refusal:
-                report.rejected.append(_rejection(number, refusal))
+                report.rejected.append(Rejection.of(number, refusal))
             else:
                 yield _Row(number=number, arguments=arguments, request=request)
 
@@ -222,7 +257,7 @@ class Producer:
         for job_id, known in self._claim_keys(connection, rows).items():
             row = rows.pop(job_id)
             if isinstance(known, KeyReused):
-                report.rejected.append(_rejection(row.number, known))
+                report.rejected.append(Rejection.of(row.number, known))
             else:
                 report.known += 1
         accepting.insert(connection, [self._new_job(job_id, row.request) for job_id, row in rows.items()])
@@ -323,10 +358,6 @@ class Producer:
             called_at=None,
             closed_at=None,
         )
-
-
-def _rejection(number: int, refusal: InvalidInput) -> Rejection:
-    return Rejection(row=number, field=refusal.field, reason=f"{refusal.fault}: {refusal.rule}")
 
 
 def _state(value: str | JobState | None) -> JobState | None:

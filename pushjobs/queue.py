@@ -18,7 +18,7 @@ from pushjobs import clock
 from pushjobs.domain.job import JobId, Lane
 from pushjobs.errors import Unreachable
 
-__all__ = ["BROKER_OPTIONS", "Batch", "Publisher", "QueueName", "TaskName"]
+__all__ = ["BROKER_OPTIONS", "LEAD_SECONDS", "Batch", "Publisher", "QueueName", "TaskName"]
 
 
 class TaskName(StrEnum):
@@ -28,6 +28,7 @@ class TaskName(StrEnum):
     SEND = "pushjobs.send"
     RELEASE = "pushjobs.release"
     RESCUE = "pushjobs.rescue"
+    RESEND = "pushjobs.resend"
     PRUNE = "pushjobs.prune"
 
 
@@ -58,20 +59,23 @@ BROKER_OPTIONS: dict[str, Any] = {
     "fanout_prefix": "/pushjobs/{db}.",
 }
 
+LEAD_SECONDS = 0.15
+"""A worker begins this long before a batch's first job, so that admission is no part of the lateness."""
+
 _QUEUES = {Lane.URGENT: QueueName.URGENT, Lane.BULK: QueueName.BULK}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Jobs of one app and lane that fall due together: (id, release number) each.
+    """Jobs of one app and lane that fall due together: (id, release number, seconds after the first one) each.
 
-    `start_in`: seconds until a worker should begin; `expires_in`: seconds until the leases are over.
+    `due_in`: seconds until the first one's moment; `expires_in`: seconds until the leases are over.
     """
 
     app_no: int
     lane: Lane
-    jobs: Sequence[tuple[JobId, int]]
-    start_in: float
+    jobs: Sequence[tuple[JobId, int, float]]
+    due_in: float
     expires_in: float
 
 
@@ -102,13 +106,19 @@ class Publisher:
         self._celery.close()
 
     def _send(self, batch: Batch, producer: object) -> None:
-        ids = [job_id for job_id, _ in batch.jobs]
+        ids = [job_id for job_id, _, _ in batch.jobs]
         now = clock.now()
         self._celery.send_task(
             TaskName.DELIVER,
-            args=[batch.app_no, batch.lane, ids, [number for _, number in batch.jobs]],
+            args=[
+                batch.app_no,
+                batch.lane,
+                ids,
+                [number for _, number, _ in batch.jobs],
+                [round(after * 1000) for _, _, after in batch.jobs],
+            ],
             queue=_QUEUES[batch.lane],
-            eta=now + timedelta(seconds=batch.start_in) if batch.start_in > 0 else None,
+            eta=now + timedelta(seconds=batch.due_in - LEAD_SECONDS) if batch.due_in > LEAD_SECONDS else None,
             expires=now + timedelta(seconds=batch.expires_in),
             argsrepr=f"({batch.lane}, {len(ids)} jobs from {ids[0]})",
             kwargsrepr="{}",

@@ -8,7 +8,7 @@ A crash between the claim's commit and the publishing leaves jobs `released` wit
 `upkeep` gives them back, and the next tick claims them again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ from pushjobs.domain.lifecycle import Transition
 from pushjobs.errors import Unreachable
 from pushjobs.queue import Batch, Publisher
 from pushjobs.settings import LEASE_SECONDS
-from pushjobs.store import moves, releases
-from pushjobs.store.database import Database
+from pushjobs.store import moves, pauses, releases
+from pushjobs.store.database import Database, Transaction
 from pushjobs.store.releases import Bucket, Load, Released
 from pushjobs.telemetry import Emit
 
@@ -28,9 +28,6 @@ __all__ = ["Releaser", "batches", "budget"]
 
 TOGETHER_SECONDS = 0.25
 """Jobs of one batch fall due within this of each other (design 12.12)."""
-
-LEAD_SECONDS = 0.15
-"""A worker begins this long before a batch's first job, so that admission is no part of the lateness."""
 
 _LARGEST_BATCH = 500
 _FLOOR = 2000
@@ -46,10 +43,16 @@ class _Room:
 
 
 class Releaser:
-    """Claims and publishes; one a process. `rate`: calls a second, over all workers."""
+    """Claims and publishes; one a process. `rate` tells how many calls a second there may be, over all workers."""
 
     def __init__(
-        self, database: Database, publisher: Publisher, *, rate: float, lookahead_seconds: float, emit: Emit
+        self,
+        database: Database,
+        publisher: Publisher,
+        *,
+        rate: Callable[[], float],
+        lookahead_seconds: float,
+        emit: Emit,
     ) -> None:
         self._database = database
         self._publisher = publisher
@@ -97,20 +100,29 @@ class Releaser:
         room = self._rooms.get(bucket)
         if room is None or room.until < clock.monotonic():
             with self._database.transaction() as connection:
-                left = budget(releases.load(connection, bucket), rate=self._rate, lookahead_seconds=self._lookahead)
+                left = self._left(connection, bucket)
             room = self._rooms[bucket] = _Room(left, clock.monotonic() + _ROOM_SECONDS)
         room.left -= 1
         return room.left >= 0
 
     @property
     def _largest_batch(self) -> int:
-        return max(1, min(_LARGEST_BATCH, int(self._rate)))
+        return max(1, min(_LARGEST_BATCH, int(self._rate())))
+
+    def _left(self, connection: Transaction, bucket: Bucket) -> int:
+        """Return how many more jobs the bucket may have out: none while it is paused, one to probe a breaker."""
+        holding = [pause for pause in pauses.active(connection, bucket.app_no) if pause.holds_lane(bucket.lane)]
+        if any(pause.probe_in is None or pause.probe_in > 0 for pause in holding):
+            return 0
+        load = releases.load(connection, bucket)
+        left = budget(load, rate=self._rate(), lookahead_seconds=self._lookahead)
+        return min(left, 1) if holding else left
 
     def _release(self, bucket: Bucket) -> int:
         with self._database.transaction() as connection:
             if not releases.lock(connection, bucket):
                 return 0
-            limit = budget(releases.load(connection, bucket), rate=self._rate, lookahead_seconds=self._lookahead)
+            limit = self._left(connection, bucket)
             if limit <= 0:
                 return 0
             claimed = releases.claim(connection, bucket, limit=limit, lookahead=self._lookahead)
@@ -140,8 +152,8 @@ def batches(bucket: Bucket, released: Sequence[Released], *, largest: int) -> It
             yield Batch(
                 app_no=bucket.app_no,
                 lane=bucket.lane,
-                jobs=[(job.id, job.release_no) for job in released[begin:end]],
-                start_in=first - LEAD_SECONDS,
+                jobs=[(job.id, job.release_no, _due(job) - first) for job in released[begin:end]],
+                due_in=first,
                 expires_in=first + LEASE_SECONDS,
             )
             begin = end

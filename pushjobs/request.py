@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypedDict, TypeVar
+from typing import Any, NamedTuple, Self, TypedDict, TypeVar
 from zoneinfo import ZoneInfo
 
 from pushjobs import clock
@@ -24,12 +24,24 @@ from pushjobs.domain.message import (
     read_template_id,
 )
 from pushjobs.domain.moment import read_deadline, read_moment
-from pushjobs.errors import InvalidInput, InvalidMessage
+from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment
 from pushjobs.wechat.fields import keyword_fault
 
-__all__ = ["ContentArguments", "JobArguments", "Request", "StoredContent", "Terms", "read_request", "read_shared"]
+__all__ = [
+    "ContentArguments",
+    "JobArguments",
+    "Rejection",
+    "Request",
+    "StoredContent",
+    "Terms",
+    "read_request",
+    "read_shared",
+]
 
 _LONGEST_NAME = 200
+
+_FORM_ID_LIFE = timedelta(days=7)
+"""How long a legacy form id serves: "7 days from the user's action" (wechat-api.md section 2)."""
 
 
 class ContentArguments(TypedDict, total=False):
@@ -40,6 +52,19 @@ class ContentArguments(TypedDict, total=False):
     page: str | None
     miniprogram_state: str | MiniProgramState
     lang: str | Lang
+
+
+class Rejection(NamedTuple):
+    """A row of many that was refused: its number from 1, the field, and why."""
+
+    row: int
+    field: str
+    reason: str
+
+    @classmethod
+    def of(cls, row: int, refusal: InvalidInput) -> Self:
+        """Say of a row what its refusal says."""
+        return cls(row=row, field=refusal.field, reason=f"{refusal.fault}: {refusal.rule}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +158,12 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
     asked_at = None if asked is None else read_moment(asked, terms.zone)
     # A moment in the past is due now: lateness and deadline count from when we heard of it.
     planned_at = now if asked_at is None else max(asked_at, now)
+    if message.is_legacy and planned_at - now > _FORM_ID_LIFE:
+        raise InvalidMoment(
+            "time",
+            "lies beyond the life of its form_id",
+            "a form id serves for 7 days from the user's action, whether of a form or of a payment",
+        )
     return Request(
         message=message,
         template_no=template_no,

@@ -9,14 +9,24 @@ from contextlib import suppress
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from pushjobs.catalogue import Catalogue
 from pushjobs.delivery import Delivery
-from pushjobs.delivery.admission import Admission
+from pushjobs.delivery.admission import Admission, Admittance
+from pushjobs.delivery.allowance import Allowance
+from pushjobs.delivery.breakers import Breakers
 from pushjobs.delivery.calling import Caller
+from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
+from pushjobs.domain.job import Lane
 from pushjobs.domain.message import Template
+from pushjobs.errors import PushJobsError
+from pushjobs.inspection import Inspection
+from pushjobs.limits import LiveLimit
+from pushjobs.operations import Operations
+from pushjobs.pace import Limit, Pace
 from pushjobs.producer import Producer
 from pushjobs.queue import Publisher
 from pushjobs.release import Releaser
@@ -64,7 +74,7 @@ class Runtime:
         return Releaser(
             self.database,
             self.publisher,
-            rate=self.settings.rate_per_second,
+            rate=lambda: self._limit().per_second,
             lookahead_seconds=self.settings.lookahead_seconds,
             emit=emit,
         )
@@ -84,28 +94,51 @@ class Runtime:
     def producer(self) -> Producer:
         """The verbs of application code."""
         database = self.database  # first: with nothing running, that is what there is to say
-        appid, _ = self.settings.require_credentials
-        host = urlsplit(self.settings.wechat_base_url).hostname or ""
-        terms = Terms(
-            appid=appid,
-            catalogue=self.catalogue,
-            zone=self.settings.zone,
-            takes_legacy=not host.endswith(_REAL_WECHAT),
-        )
-        return Producer(database, terms, self.releaser, sealer=self.sealer, lookup=self._lookup)
+        inspection, lookup = self.inspection, self._lookup
+        return Producer(database, self._terms, self.releaser, inspection=inspection, sealer=self.sealer, lookup=lookup)
+
+    @cached_property
+    def operations(self) -> Operations:
+        """The verbs of operators."""
+        database = self.database  # first, as above
+        return Operations(database, self._terms, lookup=self._lookup)
+
+    @cached_property
+    def inspection(self) -> Inspection:
+        """Every question about what is going on."""
+        database = self.database  # first, as above
+        return Inspection(database, self._terms, self._admittance, lookup=self._lookup, limit=self._limit)
 
     @cached_property
     def delivery(self) -> Delivery:
         """Admits, calls, settles."""
         timeout = self.settings.call_timeout_seconds
+        settings = self.settings
         return Delivery(
-            Admission(self.database, self.sealer, call_timeout_seconds=timeout, emit=emit),
-            Caller(self._loop, self._client, self._source, emit=emit),
-            Settlement(self.database, emit=emit),
-            slice_size=self.settings.slice_size,
+            self._pace,
+            Allowance(self.database, a_day=settings.app_daily_limit),
+            Admission(
+                self.database,
+                self.sealer,
+                self._admittance,
+                call_timeout_seconds=timeout,
+                emit=emit,
+            ),
+            Caller(self._loop, self._client, self._source, self._pace, emit=emit),
+            Settlement(self.database, Breakers(faults_in_a_row=settings.faults_in_a_row, emit=emit), emit=emit),
+            slice_size=settings.slice_size,
             is_draining=self._is_draining,
             emit=emit,
         )
+
+    def warm_up(self) -> None:
+        """Make what the first delivery would wait for: the connections, and a pace that is not cold.
+
+        A pace that Redis does not know starts a horizon late (three quarters of a second); better now than with a job.
+        """
+        with suppress(PushJobsError):
+            _ = self.delivery
+            self._pace.reserve(1, Lane.URGENT)
 
     def close(self) -> None:
         """Close what was opened; in this order, so that nothing is asked of something closed."""
@@ -118,6 +151,35 @@ class Runtime:
             self.publisher.close()
         if "database" in opened:
             self.database.close()
+
+    @cached_property
+    def _terms(self) -> Terms:
+        appid, _ = self.settings.require_credentials
+        host = urlsplit(self.settings.wechat_base_url).hostname or ""
+        return Terms(
+            appid=appid,
+            catalogue=self.catalogue,
+            zone=self.settings.zone,
+            takes_legacy=not host.endswith(_REAL_WECHAT),
+        )
+
+    @cached_property
+    def _admittance(self) -> Admittance:
+        settings = self.settings
+        rules = Rules(zone=settings.zone, daily_quota=settings.daily_quota, resume_hour=settings.resume_hour)
+        return Admittance(rules=rules, quiet_hours=settings.quiet)
+
+    @cached_property
+    def _limit(self) -> LiveLimit:
+        settings = self.settings
+        limit = Limit(per_second=settings.rate_per_second, urgent_share=settings.urgent_share)
+        return LiveLimit(self.database, self.catalogue, limit)
+
+    @cached_property
+    def _pace(self) -> Pace:
+        appid, _ = self.settings.require_credentials
+        redis = SyncRedis.from_url(self.settings.require_redis_url, socket_timeout=1.0, socket_connect_timeout=1.0)
+        return Pace(redis, appid, self._limit)
 
     @cached_property
     def _lookup(self) -> Lookup:

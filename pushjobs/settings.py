@@ -17,7 +17,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from pushjobs.errors import Misconfigured, NotRunning
+from pushjobs.domain.moment import QuietHours, read_quiet_hours
+from pushjobs.errors import InvalidMoment, Misconfigured, NotRunning
 
 __all__ = ["LEASE_SECONDS", "Settings", "environment", "forget_environment", "given", "load"]
 
@@ -52,6 +53,14 @@ class Settings(BaseSettings):
     )
     timezone: str = Field(default="Asia/Shanghai", description="The app's zone: how `time` is read, when days end.")
     rate_per_second: float = Field(default=50.0, gt=0, le=100_000, description="Calls a second, over all workers.")
+    urgent_share: float = Field(default=0.2, ge=0, le=1, description="Share of the rate urgent jobs may take first.")
+    daily_quota: int | None = Field(default=None, ge=1, description="Messages a user may get a day; unset: no limit.")
+    app_daily_limit: int = Field(
+        default=10_000_000, ge=1, description="WeChat's daily allowance for the app (30 million with WeChat Pay)."
+    )
+    quiet_hours: str | None = Field(default=None, description='When bulk jobs wait, such as "22:00-08:00".')
+    resume_hour: int = Field(default=9, ge=0, le=23, description="When jobs over quota go on the next day.")
+    faults_in_a_row: int = Field(default=10, ge=1, description="Template faults in a row that pause a template.")
     lookahead_seconds: float = Field(default=5.0, ge=1, le=10, description="How early due jobs leave SQL.")
     call_timeout_seconds: float = Field(default=5.0, gt=0, le=_LONGEST_CALL, description="WeChat's time to answer.")
     slice_size: int = Field(default=100, ge=1, le=1000, description="Jobs admitted and settled together.")
@@ -85,6 +94,16 @@ class Settings(BaseSettings):
             raise ValueError("is no zone of the tz database, such as Asia/Shanghai") from error
         return value
 
+    @field_validator("quiet_hours")
+    @classmethod
+    def _is_span(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                read_quiet_hours(value, "quiet_hours")
+            except InvalidMoment as error:
+                raise ValueError(f"{error.fault}: {error.rule}") from None
+        return value
+
     @model_validator(mode="after")
     def _has_both_credentials(self) -> Self:
         if (self.wechat_appid is None) != (self.wechat_secret is None):
@@ -96,6 +115,11 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The app's zone."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def quiet(self) -> QuietHours | None:
+        """The app's quiet hours, if it has any."""
+        return None if self.quiet_hours is None else read_quiet_hours(self.quiet_hours, "quiet_hours")
 
     @property
     def require_database_url(self) -> str:

@@ -5,12 +5,14 @@ refused at the door, or was cancelled and never arrives; whatever else is found 
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from pushjobs.sandbox.client import ReceivedSend
+from pushjobs.wechat.errcodes import meaning
 
 __all__ = ["Account", "Fingerprint", "Plan", "fingerprint", "percentile"]
 
@@ -25,25 +27,28 @@ class Fingerprint(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """What should happen: messages with their times, those taken back, and how many rows the door refused."""
+    """What should happen: messages with their times, those taken back, and why the door refused others, a row each."""
 
     times: dict[Fingerprint, datetime]
     cancelled: set[Fingerprint]
-    refused: int
+    refused: Sequence[str]
 
     @property
     def size(self) -> int:
         """Everything that was asked for."""
-        return len(self.times) + len(self.cancelled) + self.refused
+        return len(self.times) + len(self.cancelled) + len(self.refused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What did happen. `refused` counts the door's refusals and WeChat's; `lateness` is in seconds, sorted."""
+    """What did happen. `refused` counts the door's refusals and WeChat's by their reasons; `lateness`: seconds, sorted.
+
+    Whatever the gates in between hold back never arrives: it is missing here, and nothing in this account excuses it.
+    """
 
     planned: int
     sent: int
-    refused: int
+    reasons: Mapping[str, int]
     cancelled: int
     repeats: int
     lateness: Sequence[float]
@@ -53,19 +58,27 @@ class Account:
         """Compare a plan with what arrived."""
         first: dict[Fingerprint, float] = {}
         accepted: dict[Fingerprint, int] = {}
+        last: dict[Fingerprint, int | None] = {}
         for send in received:
             message = fingerprint(send.body)
             first.setdefault(message, send.arrived_at)
             accepted[message] = accepted.get(message, 0) + (send.errcode == 0)
+            last[message] = send.errcode
         arrived = plan.times.keys() & first.keys()
         return cls(
             planned=plan.size,
             sent=sum(accepted[message] > 0 for message in arrived),
-            refused=plan.refused + sum(accepted[message] == 0 for message in arrived),
+            reasons=Counter(plan.refused)
+            + Counter(_code(last[message]) for message in arrived if not accepted[message]),
             cancelled=len(plan.cancelled - first.keys()),
             repeats=sum(count - 1 for count in accepted.values() if count > 1),
             lateness=sorted(first[message] - plan.times[message].timestamp() for message in arrived),
         )
+
+    @property
+    def refused(self) -> int:
+        """How many were refused, for whatever reason."""
+        return sum(self.reasons.values())
 
     @property
     def early(self) -> int:
@@ -76,6 +89,10 @@ class Account:
     def is_complete(self) -> bool:
         """Whether everything is accounted for: each once, none early, none missing."""
         return self.planned == self.sent + self.refused + self.cancelled and not self.repeats and not self.early
+
+
+def _code(errcode: int | None) -> str:
+    return "WeChat gave no answer" if errcode is None else f"WeChat answered {errcode}: {meaning(errcode)}"
 
 
 def fingerprint(message: Mapping[str, Any]) -> Fingerprint:

@@ -102,7 +102,8 @@ def _schedule(producer: Producer, notices: Path, article: dict[str, Any]) -> tup
         f"scheduled {outcome.accepted + 1} pushes over the next {(max(times.values()) - clock.now()).seconds} s, "
         f"refused {len(refused)} rows; cancelled job {cancelled['reference']}, moved {moved['reference']}"
     )
-    return Plan(times=times, cancelled={fingerprint(cancelled)}, refused=len(refused)), outcome.rejected
+    reasons = [f"{each.field} {each.reason.partition(':')[0]}" for each in outcome.rejected]
+    return Plan(times=times, cancelled={fingerprint(cancelled)}, refused=reasons), outcome.rejected
 
 
 def _watch(plan: Plan, producer: Producer, received: SandboxClient, *, is_stop_asked: Callable[[], bool]) -> None:

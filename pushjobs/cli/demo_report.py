@@ -20,6 +20,8 @@ def show_account(account: Account) -> None:
     """Write what was planned and what became of it, and when it arrived."""
     console = stdout()
     console.print(_counts(account))
+    if account.reasons:
+        console.print(_reasons(account))
     if account.lateness:
         console.print(_histogram(account))
         console.print(_percentiles(account))
@@ -33,6 +35,15 @@ def _counts(account: Account) -> Table:
     for name in figures:
         table.add_column(name, justify="right")
     table.add_row(*(str(figure) for figure in figures.values()))
+    return table
+
+
+def _reasons(account: Account) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="Refused, and why", title_justify="left", title_style="bold")
+    table.add_column("refused", justify="right")
+    table.add_column("reason")
+    for reason, count in sorted(account.reasons.items(), key=lambda each: (-each[1], each[0])):
+        table.add_row(str(count), reason)
     return table
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pushjobs.cli.options import AsJson, Directory, Reference, TemplateId, ToUser, opened
-from pushjobs.cli.shown import local, outcome, show_jobs, show_json, show_pairs, show_table
+from pushjobs.cli.shown import local, outcome, show_history, show_jobs, show_json, show_pairs, show_table
 from pushjobs.domain.job import JobState
 from pushjobs.errors import InvalidInput
 
@@ -65,12 +65,7 @@ def show(job: _JobNumber, directory: Directory = None, as_json: AsJson = False) 
         ("msgid", str(found.msgid or "")),
     ]
     show_pairs([pair for pair in pairs if pair[1]])
-    if history:
-        rows = [
-            (local(each.at, zone), each.transition, each.state, each.reason or "", str(each.errcode or ""))
-            for each in history
-        ]
-        show_table((f"at ({zone.key})", "what", "state", "why", "#code"), rows)
+    show_history(history, zone)
 
 
 def cancel(

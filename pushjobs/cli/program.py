@@ -5,14 +5,18 @@
 """
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from pushjobs.cli.administration import database, template
+from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
+from pushjobs.cli.inspecting import quota, why
 from pushjobs.cli.jobs import cancel, jobs, reschedule, show
+from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
 from pushjobs.cli.running import sandbox, up
 from pushjobs.cli.sending import send
 from pushjobs.errors import CallRefused, PushJobsError, Undecryptable, Unreachable
@@ -30,8 +34,14 @@ app = typer.Typer(
     # A traceback is for our own mistakes only, and then in full.
     pretty_exceptions_enable=False,
 )
-for command in (demo, up, sandbox, send, jobs, show, cancel, reschedule):
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(demo, up, sandbox),
+    *(send, jobs, show, why, cancel, reschedule),
+    *(replay, resolve, pause, resume, pauses, pace, quota),
+)
+for command in _COMMANDS:
     app.command()(command)
+app.add_typer(consent)
 app.add_typer(template)
 app.add_typer(database)
 

@@ -15,8 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pushjobs.domain.job import Job
+from pushjobs.store.jobs import Happening
 
-__all__ = ["local", "outcome", "progress", "show_jobs", "show_json", "show_pairs", "show_table", "stderr", "stdout"]
+__all__ = [
+    "local",
+    "outcome",
+    "progress",
+    "show_history",
+    "show_jobs",
+    "show_json",
+    "show_pairs",
+    "show_table",
+    "stderr",
+    "stdout",
+]
 
 _PIPED_WIDTH = 240
 
@@ -66,6 +78,17 @@ def show_jobs(jobs: Sequence[Job], zone: ZoneInfo) -> None:
         for job in jobs
     ]
     show_table(columns, rows)
+
+
+def show_history(history: Sequence[Happening], zone: ZoneInfo) -> None:
+    """Write what happened to a job as a table, if anything did."""
+    if not history:
+        return
+    rows = [
+        (local(each.at, zone), each.transition, each.state, each.reason or "", str(each.errcode or ""))
+        for each in history
+    ]
+    show_table((f"at ({zone.key})", "what", "state", "why", "#code"), rows)
 
 
 def outcome(job: Job) -> str:

@@ -1,94 +1,164 @@
-"""Admit: one transaction that locks a slice, passes it through the gates and marks the rest as `sending`."""
+"""Admit: one transaction that locks a slice, passes it through the gates, charges it and marks it as `sending`."""
 
+import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from pushjobs import clock
-from pushjobs.delivery.gates import GATES
+from pushjobs.delivery import charging
+from pushjobs.delivery.charging import Charge, Rules
+from pushjobs.delivery.gates import Now, pass_gates
 from pushjobs.domain.events import MessageUnreadable
-from pushjobs.domain.job import JobId, Reason
+from pushjobs.domain.job import JobId, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.message import Message
+from pushjobs.domain.moment import QuietHours, next_midnight
+from pushjobs.domain.pause import Pause
 from pushjobs.errors import Undecryptable
+from pushjobs.pace import Slot
 from pushjobs.settings import LEASE_SECONDS
-from pushjobs.store import envelope, moves, releases, slices
-from pushjobs.store.database import Database
+from pushjobs.store import envelope, moves, pauses, releases, slices
+from pushjobs.store.database import Database, Transaction
 from pushjobs.store.sealing import Sealer
 from pushjobs.store.slices import Candidate
 from pushjobs.telemetry import Emit
 
-__all__ = ["Admission", "Admitted"]
+__all__ = ["PROBE_SECONDS", "Admission", "Admittance", "Admitted"]
+
+PROBE_SECONDS = 10.0
+"""How often one job may try past an open breaker (design 12.13)."""
 
 _KEY_WAIT_SECONDS = 600.0
 _SPARE_SECONDS = 1.0
+
+_LAST_OF_A_DAY = 0.25
+"""No call that counts for a day starts in its last quarter of a second (design 12.11)."""
+
+_FARTHEST_SLOT = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """A job that may be called. Instants are on the process's monotonic clock.
 
-    `not_before`: its moment. `call_by`: after this no call may begin, for its answer could come after the lease.
-    `expires_in`: seconds from admission to the deadline.
+    `not_before`: its moment. `slot`: when it may leave. `call_by`: after this no call may begin, for its answer could
+    come after the lease.
     """
 
     id: JobId
     release_no: int
     attempts: int
     appid: str
-    recipient: bytes
+    template_no: int
+    faults_in_a_row: int
     message: Message = field(repr=False)
-    planned_at: datetime
+    charge: Charge
+    slot: Slot
     not_before: float
     call_by: float
-    expires_in: float
+    lane: Lane
+    is_probe: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admittance:
+    """What may be admitted with: the slots there are, and what the app's rules say."""
+
+    rules: Rules
+    quiet_hours: QuietHours | None
 
 
 class Admission:
     """Admits slices; one a process."""
 
-    def __init__(self, database: Database, sealer: Sealer, *, call_timeout_seconds: float, emit: Emit) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, terms: Admittance, *, call_timeout_seconds: float, emit: Emit
+    ) -> None:
         self._database = database
         self._sealer = sealer
+        self._terms = terms
         self._longest_wait = LEASE_SECONDS - call_timeout_seconds - _SPARE_SECONDS
         self._emit = emit
 
-    def admit(self, asked: Sequence[tuple[JobId, int]]) -> list[Admitted]:
-        """Admit those of the jobs that still are released under their number and that no gate holds."""
+    def admit(self, asked: Sequence[tuple[JobId, int]], slots: Sequence[Slot]) -> list[Admitted]:
+        """Admit those of the jobs that still are released under their number and that no gate holds, soonest first.
+
+        Each gets one of the slots, of which there are as many as jobs; the first ones are used.
+        """
         # Read before the transaction that starts the lease: the lease can only end later than we believe (design 12.1).
-        call_by = clock.monotonic() + self._longest_wait
-        admitted = []
+        call_by = clock.monotonic() + min(self._longest_wait, self._until_day_ends() - _LAST_OF_A_DAY)
+        moment, draw = clock.now(), random.random()  # noqa: S311 - jitter
         with self._database.transaction() as connection:
             candidates = slices.lock(connection, asked)
             read_at = clock.monotonic()
-            held: list[moves.Move] = []
-            for gate in GATES:
-                stopped = gate(candidates)
-                held += stopped
-                names = {move.id for move in stopped}
-                candidates = [job for job in candidates if job.id not in names]
-            for job in candidates:
-                message = self._open(job)
-                if message is None:
-                    held.append(_wait_for_key(job))
-                else:
-                    admitted.append(_admitted(job, message, read_at=read_at, call_by=call_by))
-            moves.apply(connection, [*held, *(_sending(job) for job in admitted)])
+            if not candidates:
+                return []
+            in_force, is_probe = self._pauses(connection, candidates)
+            rules = self._terms.rules
+            now = Now(moment=moment, zone=rules.zone, pauses=in_force, quiet_hours=self._terms.quiet_hours, draw=draw)
+            passing, held = pass_gates(candidates, now)
+            trying = passing[:1] if is_probe else passing
+            readable = [(job, message) for job in trying if (message := self._open(job)) is not None]
+            names = {job.id for job, _ in readable}
+            held += [_behind(job, is_probed=job not in trying) for job in passing if job.id not in names]
+            charges = charging.charge(connection, [job for job, _ in readable], rules, moment=moment, draw=draw)
+            messages = {job.id: (job, message) for job, message in readable}
+            open_jobs = sorted(charges.charged, key=lambda job_id: (messages[job_id][0].due_in, job_id))
+            admitted = [
+                _admitted(
+                    *messages[job_id],
+                    charges.charged[job_id],
+                    slot,
+                    read_at=read_at,
+                    call_by=call_by,
+                    is_probe=is_probe,
+                )
+                for job_id, slot in zip(open_jobs, slots, strict=False)
+            ]
+            moves.apply(connection, [*held, *charges.held, *(_sending(job) for job in admitted)])
         return admitted
+
+    def until_next_day(self) -> float:
+        """Return seconds to wait where the quota day is ending: no call may slip into the day after its charge."""
+        left = self._until_day_ends()
+        return left if left < _LAST_OF_A_DAY + _FARTHEST_SLOT else 0.0
+
+    def _until_day_ends(self) -> float:
+        rules = self._terms.rules
+        if rules.daily_quota is None:
+            return math.inf
+        now = clock.now()
+        return (next_midnight(now, rules.zone) - now).total_seconds()
 
     def renew(self, asked: Sequence[tuple[JobId, int]]) -> None:
         """Prolong the leases of a batch that waited long before anyone began it."""
         with self._database.transaction() as connection:
             releases.renew(connection, [job_id for job_id, _ in asked])
 
-    def give_back(self, asked: Sequence[tuple[JobId, int]]) -> None:
+    def give_back(self, asked: Sequence[tuple[JobId, int]], reason: Reason) -> None:
         """Return jobs that nobody has begun; the next tick releases them again."""
         back = [
-            moves.Move(id=job_id, release_no=number, transition=Transition.GIVE_BACK, reason=Reason.DRAINED)
+            moves.Move(id=job_id, release_no=number, transition=Transition.GIVE_BACK, reason=reason)
             for job_id, number in asked
         ]
         with self._database.transaction() as connection:
             moves.apply(connection, back)
+
+    def _pauses(self, connection: Transaction, candidates: Sequence[Candidate]) -> tuple[list[Pause], bool]:
+        """Return the pauses in force; and whether one job may pass as a probe, because all that hold are breakers."""
+        first = candidates[0]
+        in_force = pauses.active(connection, first.app_no)
+        holding = [pause for pause in in_force if pause.holds_lane(first.lane)]
+        can_probe = bool(holding) and all(pause.probe_in is not None and pause.probe_in <= 0 for pause in holding)
+        if can_probe and self._take_probe(holding):
+            return [pause for pause in in_force if pause not in holding], True
+        return in_force, False
+
+    def _take_probe(self, holding: Sequence[Pause]) -> bool:
+        # In a transaction of its own: a pause's row is locked by nobody who waits for a recipient's.
+        with self._database.transaction() as connection:
+            return pauses.take_probe(connection, holding, again_in=PROBE_SECONDS)
 
     def _open(self, job: Candidate) -> Message | None:
         try:
@@ -105,31 +175,46 @@ class Admission:
             return None
 
 
-def _admitted(job: Candidate, message: Message, *, read_at: float, call_by: float) -> Admitted:
+def _admitted(  # noqa: PLR0913 - what an admitted job is made of
+    job: Candidate, message: Message, charge: Charge, slot: Slot, *, read_at: float, call_by: float, is_probe: bool
+) -> Admitted:
     return Admitted(
         id=job.id,
         release_no=job.release_no,
         attempts=job.attempts,
         appid=job.appid,
-        recipient=job.recipient,
+        template_no=job.template_no,
+        faults_in_a_row=job.faults_in_a_row,
         message=message,
-        planned_at=job.planned_at,
+        charge=charge,
+        slot=slot,
         # The distance was measured by the database before we read our clock: never early, late by the way back.
         not_before=read_at + job.due_in,
         call_by=call_by,
-        expires_in=job.expires_in,
+        lane=job.lane,
+        is_probe=is_probe,
     )
 
 
 def _sending(job: Admitted) -> moves.Move:
-    return moves.Move(id=job.id, release_no=job.release_no, transition=Transition.ADMIT, lease=LEASE_SECONDS)
+    return moves.Move(
+        id=job.id,
+        release_no=job.release_no,
+        transition=Transition.ADMIT,
+        lease=LEASE_SECONDS,
+        charged_day=job.charge.day,
+        credit_held=job.charge.credit_held,
+    )
 
 
-def _wait_for_key(job: Candidate) -> moves.Move:
+def _behind(job: Candidate, *, is_probed: bool) -> moves.Move:
+    """Hold a job whose message cannot be read until its key is there, or one behind a probe until the next tick."""
+    if is_probed:
+        return moves.Move(id=job.id, release_no=job.release_no, transition=Transition.GIVE_BACK, reason=Reason.PAUSED)
     return moves.Move(
         id=job.id,
         release_no=job.release_no,
         transition=Transition.POSTPONE,
         reason=Reason.UNDECRYPTABLE,
-        due_in=min(_KEY_WAIT_SECONDS, max(job.expires_in, 0.0)),
+        due_in=_KEY_WAIT_SECONDS,
     )

@@ -1,31 +1,42 @@
-"""Call: each job of a slice at its own instant, concurrently, each exactly once.
+"""Call: each job of a slice at its own instant and slot, concurrently, each exactly once.
 
 Runs in the process's one event loop, which lives in a thread of its own; starting a slice returns at once. Whatever
 happens, every job comes back with an answer: an answer that is lost is a job in doubt.
+
+A slot that is missed is forfeited, never used late: the call takes another one, as long as its lease allows.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from pushjobs import clock
 from pushjobs.delivery.admission import Admitted
 from pushjobs.domain.events import CallBroke, TokenUnavailable
-from pushjobs.domain.message import Message
-from pushjobs.domain.outcome import Outcome, Retry, Token, Unknown
-from pushjobs.errors import CallRefused, Unreachable
+from pushjobs.domain.job import Lane
+from pushjobs.domain.outcome import DayOver, Fatal, Outcome, Retry, SlowDown, Token, Unknown
+from pushjobs.errors import CallRefused, CredentialsRefused, Unreachable
+from pushjobs.pace import Grant, Pace, Slot, Wait
 from pushjobs.telemetry import Emit
+from pushjobs.wechat import errcodes
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.loop import LoopThread
+from pushjobs.wechat.quota import remaining
 from pushjobs.wechat.tokens import TokenSource
 
 __all__ = ["Answer", "Caller", "Calling"]
 
+_ASKED_SECONDS = 30.0
+_REDIS_SECONDS = 0.5
+_CONNECT_SECONDS = 0.005
+"""How long before its slot a call begins, so that its connection is there when the slot opens."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What became of one job's call. `outcome` None: it was too late to call, and nothing was.
+    """What became of one job's call. `outcome` None: it could not be called in time, and was not.
 
     `called_at`: when the call left, on the process's monotonic clock; None if none did.
     """
@@ -40,16 +51,19 @@ Calling = Future[list[Answer]]
 
 
 class Caller:
-    """Calls WeChat; one a process. `sources` gives each app its token source, None for an app we cannot send for."""
+    """Calls WeChat; one a process. `source` gives each app its token source, None for an app we cannot send for."""
 
     def __init__(
-        self, loop: LoopThread, client: Client, source: Callable[[str], TokenSource | None], *, emit: Emit
+        self, loop: LoopThread, client: Client, source: Callable[[str], TokenSource | None], pace: Pace, *, emit: Emit
     ) -> None:
         self._loop = loop
         self._client = client
         self._source = source
+        self._spares = {lane: _Spares(pace, lane) for lane in Lane}
         self._emit = emit
-        self._in_flight: dict[bytes, asyncio.Future[None]] = {}
+        self._asking = asyncio.Lock()
+        self._asked_until = 0.0
+        self._has_left = False
 
     def start(self, admitted: Sequence[Admitted]) -> Calling:
         """Begin a slice's calls and return at once."""
@@ -59,65 +73,119 @@ class Caller:
         return list(await asyncio.gather(*(self._call(job) for job in admitted)))
 
     async def _call(self, job: Admitted) -> Answer:
-        called_at: float | None = None
+        departure = _Departure(job, self._spares[job.lane])
+        outcome: Outcome | None
         try:
-            await _until(job.not_before)
-            async with _Turn(self._in_flight, job.recipient):
-                if clock.monotonic() > job.call_by:
-                    return Answer(job=job, outcome=None)
-                token, source = await self._token(job)
-                if token is None or source is None:
-                    return Answer(job=job, outcome=Retry(never_left=True))
-                # Getting a token may have taken its time.
-                if clock.monotonic() > job.call_by:
-                    return Answer(job=job, outcome=None)
-                called_at = clock.monotonic()
-                outcome = await self._send(job.message, token, source.renew, job.call_by)
-                return Answer(job=job, outcome=outcome, called_at=called_at)
+            outcome = await self._send(job, departure)
         except Exception as error:  # noqa: BLE001 - an error of ours must not lose the slice's other answers
             fault = type(error).__name__
             self._emit(CallBroke(job_id=job.id, fault=fault))
-            outcome = Retry(never_left=True) if called_at is None else Unknown(what=fault)
-            return Answer(job=job, outcome=outcome, called_at=called_at)
+            outcome = Retry(never_left=True) if departure.left_at is None else Unknown(what=fault)
+        if departure.is_missed and departure.left_at is None:
+            outcome = None
+        return Answer(job=job, outcome=outcome, called_at=departure.left_at)
 
-    async def _token(self, job: Admitted) -> tuple[str | None, TokenSource | None]:
+    async def _send(self, job: Admitted, departure: "_Departure") -> Outcome:  # noqa: PLR0911 - one return an ending
+        """Call once; if the token was not accepted, refresh it and call once more."""
         source = self._source(job.appid)
         if source is None:
-            return None, None
+            return Retry(never_left=True)
         try:
-            return await source.current(), source
+            token = await source.current()
+        except CredentialsRefused as error:
+            self._emit(TokenUnavailable(appid=job.appid, fault=type(error).__name__))
+            meant = errcodes.read(error.errcode)
+            return meant if isinstance(meant, Fatal) else Fatal(errcode=error.errcode)
         except (CallRefused, Unreachable) as error:
             self._emit(TokenUnavailable(appid=job.appid, fault=type(error).__name__))
-            return None, source
-
-    async def _send(
-        self, message: Message, token: str, renew: Callable[[str], Awaitable[str]], call_by: float
-    ) -> Outcome:
-        """Call once; if the token was not accepted, refresh it and call once more."""
-        outcome = await self._client.send(message, token)
+            return Retry(never_left=True)
+        await _until(max(job.not_before, job.slot.opens - _CONNECT_SECONDS))
+        outcome = await self._client.send(job.message, token, slot=departure)
+        if isinstance(outcome, DayOver) and not await self._is_day_over(token):
+            return SlowDown(errcode=outcome.errcode, to_next_minute=True)
         if not isinstance(outcome, Token):
             return outcome
         try:
-            renewed = await renew(token)
+            renewed = await source.renew(token)
         except (CallRefused, Unreachable):
             return outcome
-        return outcome if clock.monotonic() > call_by else await self._client.send(message, renewed)
+        # A repeat is a call like any other: it takes a slot of its own.
+        again = await self._client.send(job.message, renewed, slot=departure.again())
+        return outcome if isinstance(again, Retry) and again.never_left else again
+
+    async def _is_day_over(self, token: str) -> bool:
+        """Ask WeChat, once for all who want to know: some say 45009 is per minute (wechat-api.md 12, doubt 6)."""
+        async with self._asking:
+            if clock.monotonic() > self._asked_until:
+                try:
+                    left = await remaining(self._client, token)
+                except (CallRefused, Unreachable):
+                    left = None
+                self._has_left = bool(left)
+                self._asked_until = clock.monotonic() + _ASKED_SECONDS
+            return not self._has_left
 
 
-class _Turn:
-    """One call at a time to one recipient: WeChat answers 43108 to two at once."""
+class _Departure:
+    """When one call may leave: asked by the transport once the connection is there, right before the first byte."""
 
-    def __init__(self, in_flight: dict[bytes, asyncio.Future[None]], recipient: bytes) -> None:
-        self._in_flight = in_flight
-        self._recipient = recipient
+    def __init__(self, job: Admitted, spares: "_Spares") -> None:
+        self._job = job
+        self._spares = spares
+        self._slot: Slot | None = job.slot
+        self.left_at: float | None = None
+        self.is_missed = False
 
-    async def __aenter__(self) -> None:
-        while (other := self._in_flight.get(self._recipient)) is not None:
-            await other
-        self._in_flight[self._recipient] = asyncio.get_running_loop().create_future()
+    def again(self) -> "_Departure":
+        """Return this for one more call, which needs another slot."""
+        self._slot = None
+        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._in_flight.pop(self._recipient).set_result(None)
+    async def __call__(self) -> bool:
+        """Wait for the slot, or for another if it was missed; False when the lease leaves no time for a call."""
+        while clock.monotonic() <= self._job.call_by:
+            if self._slot is not None and await self._slot.reached() and clock.monotonic() <= self._job.call_by:
+                self.left_at = clock.monotonic()
+                return True
+            self._slot = await self._spares.take()
+        self.is_missed = True
+        return False
+
+
+class _Spares:
+    """Slots for calls that missed theirs, asked for together: a stall costs one question, not one a call."""
+
+    def __init__(self, pace: Pace, lane: Lane) -> None:
+        self._pace = pace
+        self._lane = lane
+        self._waiting: deque[asyncio.Future[Slot | None]] = deque()
+        self._serving: asyncio.Task[None] | None = None
+
+    async def take(self) -> Slot | None:
+        """Wait for a slot; None when there was none to be had for a while, and it is time to look at the lease."""
+        turn: asyncio.Future[Slot | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
+        return await turn
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            given = await self._reserve(len(self._waiting))
+            if isinstance(given, Wait):
+                await asyncio.sleep(given.seconds)
+                slots: list[Slot | None] = [None] * len(self._waiting)
+            else:
+                slots = [given.slot(index) for index in range(given.count)]
+            for slot in slots:
+                self._waiting.popleft().set_result(slot)
+
+    async def _reserve(self, count: int) -> Grant | Wait:
+        try:
+            return await asyncio.to_thread(self._pace.reserve, count, self._lane, after=_CONNECT_SECONDS)
+        except Unreachable:
+            # Fail closed, and look again: Redis may be back before the leases are over.
+            return Wait(seconds=_REDIS_SECONDS)
 
 
 async def _until(instant: float) -> None:

@@ -1,47 +1,93 @@
-"""The gates a released job passes before it is sent, in their order, each answering in one language.
+"""The gates that need no charge, in their order, each answering in one language: the moves of the jobs it holds back.
 
-A gate looks at a whole slice and says which jobs it holds and how; the others go on to the next gate. It runs inside
-the admitting transaction, so what it charges is charged if and only if the job becomes `sending`.
+A gate looks at a whole slice; the others go on to the next. They run inside the admitting transaction. What costs the
+recipient something (a turn, a place of the day, a credit) is `charging`'s, behind these.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from pushjobs.domain.job import Reason
+from pushjobs.domain.job import Lane, Reason
 from pushjobs.domain.lifecycle import Transition
+from pushjobs.domain.moment import QuietHours
+from pushjobs.domain.pause import Pause
 from pushjobs.store.moves import Move
 from pushjobs.store.slices import Candidate
 
-__all__ = ["GATES", "Gate"]
-
-Gate = Callable[[Sequence[Candidate]], list[Move]]
-"""Looks at a slice; returns a move for each job it holds back."""
-
-
-def deadline(candidates: Sequence[Candidate]) -> list[Move]:
-    """Hold what is worthless at its moment: by then its deadline has passed (a wait may end at the deadline)."""
-    return [
-        Move(
-            id=job.id,
-            release_no=job.release_no,
-            transition=Transition.EXPIRE,
-            reason=Reason.DEADLINE,
-        )
-        for job in candidates
-        if job.expires_in <= max(job.due_in, 0.0)
-    ]
-
-
-def not_due(candidates: Sequence[Candidate]) -> list[Move]:
-    """Hold what is not due for a while yet: the worker's clock is ahead of the database's, which decides."""
-    return [
-        Move(id=job.id, release_no=job.release_no, transition=Transition.GIVE_BACK)
-        for job in candidates
-        if job.due_in > _SOON_SECONDS
-    ]
-
+__all__ = ["Now", "pass_gates"]
 
 _SOON_SECONDS = 2.0
 """A batch's jobs are due within well under a second of its start; to wait longer would use up the lease."""
 
-GATES: tuple[Gate, ...] = (deadline, not_due)
-"""In the order of design section 4. Pause, consent and daily quota stand after these, the app budget last."""
+_PAUSED_SECONDS = 60.0
+_PAUSED_SPREAD = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What the gates look at besides the jobs: the pauses in force, and `draw` in [0, 1) to spread what comes back."""
+
+    moment: datetime
+    zone: ZoneInfo
+    pauses: Sequence[Pause]
+    quiet_hours: QuietHours | None
+    draw: float
+
+
+_Gate = Callable[[Sequence[Candidate], Now], list[Move]]
+
+
+def pass_gates(candidates: Sequence[Candidate], now: Now) -> tuple[list[Candidate], list[Move]]:
+    """Return the jobs that pass every gate, and the moves of those that do not."""
+    held: list[Move] = []
+    passing = list(candidates)
+    for gate in _GATES:
+        stopped = gate(passing, now)
+        held += stopped
+        names = {move.id for move in stopped}
+        passing = [job for job in passing if job.id not in names]
+    return passing, held
+
+
+def _deadline(candidates: Sequence[Candidate], _: Now) -> list[Move]:
+    """Hold what is worthless at its moment: by then its deadline has passed (a wait may end at the deadline)."""
+    return [
+        _move(job, Transition.EXPIRE, Reason.DEADLINE) for job in candidates if job.expires_in <= max(job.due_in, 0.0)
+    ]
+
+
+def _not_due(candidates: Sequence[Candidate], _: Now) -> list[Move]:
+    """Hold what is not due for a while yet: the worker's clock is ahead of the database's, which decides."""
+    return [_move(job, Transition.GIVE_BACK, None) for job in candidates if job.due_in > _SOON_SECONDS]
+
+
+def _paused(candidates: Sequence[Candidate], now: Now) -> list[Move]:
+    """Hold what is paused: a whole lane's jobs keep their time, a template's come back when its pause may be over."""
+    held = []
+    for job in candidates:
+        if any(pause.holds_lane(job.lane) for pause in now.pauses):
+            held.append(_move(job, Transition.GIVE_BACK, Reason.PAUSED))
+            continue
+        ends = [pause.until_in for pause in now.pauses if pause.holds_template(job.template_no, job.lane)]
+        if ends:
+            wait = min(_PAUSED_SECONDS if end is None else end for end in ends) + now.draw * _PAUSED_SPREAD
+            held.append(_move(job, Transition.POSTPONE, Reason.PAUSED, wait))
+    return held
+
+
+def _quiet(candidates: Sequence[Candidate], now: Now) -> list[Move]:
+    """Hold bulk jobs in quiet hours until these end, or until their deadline, where they expire."""
+    ends = None if now.quiet_hours is None else now.quiet_hours.end_after(now.moment, now.zone)
+    if ends is None:
+        return []
+    wait = (ends - now.moment).total_seconds()
+    return [_move(job, Transition.POSTPONE, Reason.QUIET_HOURS, wait) for job in candidates if job.lane is Lane.BULK]
+
+
+_GATES: tuple[_Gate, ...] = (_deadline, _not_due, _paused, _quiet)
+
+
+def _move(job: Candidate, transition: Transition, reason: Reason | None, wait: float | None = None) -> Move:
+    return Move(id=job.id, release_no=job.release_no, transition=transition, reason=reason, due_in=wait)

@@ -7,19 +7,20 @@ nothing, and leaves a note in the history.
 
 import itertools
 import random
-import threading
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from pushjobs import clock
+from pushjobs.delivery import charging
+from pushjobs.delivery.breakers import Breakers
 from pushjobs.delivery.calling import Answer
+from pushjobs.delivery.charging import Over
 from pushjobs.domain.backoff import MAX_ATTEMPTS, retry_delay
 from pushjobs.domain.events import SettleRepeated, SliceSettled
-from pushjobs.domain.job import Lane, Reason
+from pushjobs.domain.job import JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
-from pushjobs.domain.moment import SHANGHAI, next_midnight, next_minute
 from pushjobs.domain.outcome import (
     DayOver,
     Fatal,
@@ -41,51 +42,79 @@ __all__ = ["Settlement", "move_for"]
 
 _NEVER_LEFT_SECONDS = 5.0
 _TOKEN_SECONDS = 10.0
-_FATAL_SECONDS = 60.0
-_SPREAD_SECONDS = 600.0
-_SECONDS_OF_A_MINUTE = 10.0
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 _LONGEST_PAUSE = 2.0
-_pause = threading.Event().wait
 
 
 class Settlement:
     """Writes slices' answers; one a process."""
 
-    def __init__(self, database: Database, *, emit: Emit) -> None:
+    def __init__(self, database: Database, breakers: Breakers, *, emit: Emit) -> None:
         self._database = database
+        self._breakers = breakers
         self._emit = emit
 
     def settle(self, app_no: int, lane: Lane, answers: Sequence[Answer], *, since: float) -> None:
         """Write the answers; come back only when they are committed. `since`: when the slice was admitted."""
         now = clock.now()
-        made = [move_for(answer, now=now, draw=random.random()) for answer in answers]  # noqa: S311 - jitter
+        made = [move_for(answer, draw=random.random()) for answer in answers]  # noqa: S311 - jitter
+        is_down = self._breakers.weigh(answers)
         for pause in itertools.chain(_PAUSES, itertools.repeat(_LONGEST_PAUSE)):
             try:
-                late = self._write(app_no, lane, made)
+                late = self._write(app_no, lane, answers, made, now, is_down=is_down)
             except Unreachable as error:
                 fault = type(error).__name__
                 self._emit(SettleRepeated(app_no=app_no, lane=lane, jobs=len(made), fault=fault))
-                _pause(pause)
+                clock.pause(pause)
             else:
                 break
         counted = Counter(move.transition for move in made)
         seconds = clock.monotonic() - since
         self._emit(SliceSettled(app_no=app_no, lane=lane, moves=counted, late=late, seconds=seconds))
 
-    def _write(self, app_no: int, lane: Lane, made: Sequence[Move]) -> int:
+    def _write(
+        self,
+        app_no: int,
+        lane: Lane,
+        answers: Sequence[Answer],
+        made: Sequence[Move],
+        now: datetime,
+        *,
+        is_down: bool,
+    ) -> int:
         with self._database.transaction() as connection:
             moved = moves.apply(connection, made)
+            # Charges follow the rows that moved, and only those (design 12.3).
+            charging.settle(
+                connection,
+                app_no,
+                [
+                    _over(answer, move, moved[move.id], now)
+                    for answer, move in zip(answers, made, strict=True)
+                    if move.id in moved
+                ],
+            )
+            self._breakers.note(connection, app_no, answers, now, is_down=is_down)
             late = [move for move in made if move.id not in moved]
             moves.note_late(connection, late)
             slices.note_settled(connection, app_no=app_no, lane=lane, jobs=len(moved))
         return len(late)
 
 
+def _over(answer: Answer, move: Move, was: JobState, now: datetime) -> Over:
+    return Over(
+        charge=answer.job.charge,
+        was=was,
+        transition=move.transition,
+        is_without_consent=move.reason is Reason.NO_CONSENT,
+        called_at=now - timedelta(seconds=move.called_ago or 0.0),
+    )
+
+
 def move_for(  # noqa: C901, PLR0911, PLR0912 - one arm an outcome
-    answer: Answer, *, now: datetime, draw: float
+    answer: Answer, *, draw: float
 ) -> Move:
-    """Say what an answer makes of its job. `now` places clock minutes and days; `draw` in [0, 1) is the jitter."""
+    """Say what an answer makes of its job; `draw` in [0, 1) is the jitter."""
     attempt = answer.job.attempts + 1
     match answer.outcome:
         case None:
@@ -99,19 +128,18 @@ def move_for(  # noqa: C901, PLR0911, PLR0912 - one arm an outcome
         case Token(errcode=errcode):
             return _again(answer, Reason.TOKEN, _TOKEN_SECONDS * (1 + draw), errcode)
         case SlowDown(errcode=errcode, to_next_minute=True):
-            wait = (next_minute(now) - now).total_seconds() + _SECONDS_OF_A_MINUTE * draw
-            return _later(answer, Transition.DEFER, Reason.SLOW_DOWN, wait, errcode)
+            # The app pauses until then; the job keeps its place in the queue.
+            return _later(answer, Transition.DEFER, Reason.SLOW_DOWN, 0.0, errcode)
         case SlowDown(errcode=errcode, seconds=seconds):
             return _later(answer, Transition.DEFER, Reason.SLOW_DOWN, seconds * (1 + draw), errcode)
         case DayOver(errcode=errcode):
-            wait = (next_midnight(now, SHANGHAI) - now).total_seconds() + _SPREAD_SECONDS * draw
-            return _later(answer, Transition.DEFER, Reason.DAY_OVER, wait, errcode)
+            return _later(answer, Transition.DEFER, Reason.DAY_OVER, 0.0, errcode)
         case Refused(errcode=errcode, reason=reason):
             return _closed(answer, Transition.REJECT, reason, errcode)
         case TemplateFault(errcode=errcode):
             return _closed(answer, Transition.REJECT, Reason.TEMPLATE_FAULT, errcode)
-        case Fatal(errcode=errcode, hold_seconds=hold):
-            return _again(answer, Reason.APP_FAULT, hold or _FATAL_SECONDS * (1 + draw), errcode)
+        case Fatal(errcode=errcode):
+            return _later(answer, Transition.DEFER, Reason.APP_FAULT, 0.0, errcode)
         case Unknown():
             return _closed(answer, Transition.DOUBT, Reason.UNKNOWN_OUTCOME)
         case _:
@@ -140,8 +168,7 @@ def _later(
         transition=transition,
         reason=reason,
         errcode=errcode,
-        # Not beyond the deadline: there the job expires, and its owner should hear of that then, not later.
-        due_in=min(wait, max(answer.job.expires_in, 0.0)),
+        due_in=wait,
         called_ago=_ago(answer),
         counts=counts,
     )

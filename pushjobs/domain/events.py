@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pushjobs.domain.job import JobId, Lane
 from pushjobs.domain.lifecycle import Transition
+from pushjobs.domain.pause import PauseReason
 
 __all__ = [
     "BatchDropped",
@@ -17,8 +18,10 @@ __all__ = [
     "IntakeRefused",
     "JobsReleased",
     "JobsRescued",
+    "JobsResent",
     "JobsUnpublished",
     "MessageUnreadable",
+    "Paused",
     "SettleRepeated",
     "SliceSettled",
     "TokenUnavailable",
@@ -49,6 +52,13 @@ class JobsRescued:
 
     given_back: int
     in_doubt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsResent:
+    """Jobs in doubt are scheduled again, because their templates accept a repeat."""
+
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +123,25 @@ class IntakeRefused:
     rule: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """Something was paused by what WeChat answered: a template, or the app where `template_no` is None."""
+
+    app_no: int
+    template_no: int | None
+    reason: PauseReason
+
+
 Event = (
     BatchDropped
     | CallBroke
     | IntakeRefused
     | JobsReleased
     | JobsRescued
+    | JobsResent
     | JobsUnpublished
     | MessageUnreadable
+    | Paused
     | SettleRepeated
     | SliceSettled
     | TokenUnavailable

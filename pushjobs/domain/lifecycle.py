@@ -30,6 +30,8 @@ class Transition(StrEnum):
     """Released, but nobody called: not published, drained, or the lease ran out."""
     EXPIRE = "expire"
     """The deadline passed before anyone called."""
+    REFUSE = "refuse"
+    """A gate says never: no consent, or no place left on the day and no wish to wait."""
     POSTPONE = "postpone"
     """A gate holds the job until later."""
     ADMIT = "admit"
@@ -50,12 +52,19 @@ class Transition(StrEnum):
     """Taken back by its owner before anyone called."""
     RESCHEDULE = "reschedule"
     """Moved to another time by its owner before anyone called."""
+    REPLAY = "replay"
+    """Given up, and tried again by an operator's word."""
+    CONFIRM = "confirm"
+    """In doubt, and known to have been sent: by an operator's word or a receipt."""
+    SEND_AGAIN = "send_again"
+    """In doubt, and to be sent again: by an operator's word, or because its template accepts a repeat."""
 
 
 _TABLE: dict[Transition, tuple[tuple[JobState, ...], JobState]] = {
     Transition.RELEASE: ((_SCHEDULED,), _RELEASED),
     Transition.GIVE_BACK: ((_RELEASED,), _SCHEDULED),
     Transition.EXPIRE: ((_SCHEDULED, _RELEASED), JobState.EXPIRED),
+    Transition.REFUSE: ((_RELEASED,), JobState.REFUSED),
     Transition.POSTPONE: ((_RELEASED,), _SCHEDULED),
     Transition.ADMIT: ((_RELEASED,), _SENDING),
     Transition.HAND_BACK: ((_SENDING,), _SCHEDULED),
@@ -66,6 +75,9 @@ _TABLE: dict[Transition, tuple[tuple[JobState, ...], JobState]] = {
     Transition.DOUBT: ((_SENDING,), _IN_DOUBT),
     Transition.CANCEL: ((_SCHEDULED, _RELEASED), JobState.CANCELLED),
     Transition.RESCHEDULE: ((_SCHEDULED, _RELEASED), _SCHEDULED),
+    Transition.REPLAY: ((JobState.DEAD,), _SCHEDULED),
+    Transition.CONFIRM: ((_IN_DOUBT,), JobState.SENT),
+    Transition.SEND_AGAIN: ((_IN_DOUBT,), _SCHEDULED),
 }
 
 

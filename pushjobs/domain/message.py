@@ -30,6 +30,7 @@ __all__ = [
     "read_content",
     "read_message",
     "read_template_id",
+    "read_touser",
 ]
 
 KeywordFault = Callable[[str, str, Sequence[str]], tuple[str, str] | None]
@@ -152,7 +153,7 @@ def read_message(arguments: Mapping[str, object], *, template: Template | None, 
     """
     form_id = _optional_text(arguments, "form_id", _FORM_ID_LENGTH)
     return Message(
-        touser=_identifier(arguments, "touser", "the user's openid"),
+        touser=read_touser(arguments),
         content=_content(arguments, template, keyword_fault, is_legacy=form_id is not None),
         form_id=form_id,
         form_id_kind=_choice(arguments, "form_id_kind", FormIdKind.FORM),
@@ -167,6 +168,11 @@ def read_content(arguments: Mapping[str, object], *, template: Template | None, 
 def read_template_id(arguments: Mapping[str, object]) -> str:
     """Read which template is meant, before anything is known of it, or refuse it with `InvalidMessage`."""
     return _identifier(arguments, "template_id", "the id of one of the app's templates")
+
+
+def read_touser(arguments: Mapping[str, object]) -> str:
+    """Read which user is meant, or refuse it with `InvalidMessage`."""
+    return _identifier(arguments, "touser", "the user's openid")
 
 
 def _content(

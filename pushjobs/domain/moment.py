@@ -6,13 +6,25 @@ repeats has more than one reading, and a message sent an hour early cannot be ca
 """
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from pushjobs.domain.job import DEFAULT_LIFE
 from pushjobs.errors import InvalidMoment
 
-__all__ = ["SHANGHAI", "next_midnight", "next_minute", "read_deadline", "read_moment", "read_zone"]
+__all__ = [
+    "SHANGHAI",
+    "QuietHours",
+    "next_day_at",
+    "next_midnight",
+    "next_minute",
+    "quota_day",
+    "read_deadline",
+    "read_moment",
+    "read_quiet_hours",
+    "read_zone",
+]
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 """WeChat's own zone: its daily allowances begin anew at 00:00 there."""
@@ -72,6 +84,51 @@ def next_midnight(moment: datetime, zone: ZoneInfo) -> datetime:
 def next_minute(moment: datetime) -> datetime:
     """Find the next beginning of a clock minute, in UTC."""
     return moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def quota_day(moment: datetime, zone: ZoneInfo) -> date:
+    """Return the day a call at this moment counts for: days end at midnight in the app's zone."""
+    return moment.astimezone(zone).date()
+
+
+def next_day_at(moment: datetime, zone: ZoneInfo, hour: int) -> datetime:
+    """Find the next day's beginning at an hour (0 to 23) in `zone`, in UTC; a skipped hour begins with the change."""
+    tomorrow = moment.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(hour), tzinfo=zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """Hours of the day in which bulk jobs wait; `begin` may lie after `end`, and then they last over midnight."""
+
+    begin: time
+    end: time
+
+    def end_after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """Return when the quiet hours that hold this moment end, in UTC; None when none do."""
+        local = moment.astimezone(zone)
+        now = local.time()
+        is_over_midnight = self.begin > self.end
+        is_quiet = (now >= self.begin or now < self.end) if is_over_midnight else self.begin <= now < self.end
+        if not is_quiet:
+            return None
+        ends_tomorrow = is_over_midnight and now >= self.begin
+        day = local.date() + timedelta(days=int(ends_tomorrow))
+        ends = datetime.combine(day, self.end, tzinfo=zone).astimezone(UTC)
+        # In an hour that a clock change repeats, they have ended the first time.
+        return ends if ends > moment else None
+
+
+_QUIET_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+def read_quiet_hours(value: str, field: str) -> QuietHours:
+    """Read quiet hours such as "22:00-08:00"; raises `InvalidMoment` for anything else and for an empty span."""
+    written = _QUIET_HOURS.fullmatch(value)
+    if written is None or written.group(1, 2) == written.group(3, 4):
+        raise InvalidMoment(field, "is no span of hours", 'write two times of day, such as "22:00-08:00"')
+    begin_hour, begin_minute, end_hour, end_minute = map(int, written.groups())
+    return QuietHours(begin=time(begin_hour, begin_minute), end=time(end_hour, end_minute))
 
 
 def _read(value: object, zone: ZoneInfo, field: str) -> datetime:

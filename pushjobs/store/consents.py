@@ -18,10 +18,11 @@ Key = tuple[bytes, int]
 
 
 class Turn(StrEnum):
-    """What became of a job's consent."""
+    """What became of a job's consent: spent, no longer held, given back after it was spent, or void."""
 
     SPENT = "spent"
     BACK = "back"
+    RETURNED = "returned"
     EMPTIED = "emptied"
 
 
@@ -75,9 +76,11 @@ WITH changes AS (
 UPDATE pushjobs.consents c
    SET held = greatest(c.held - s.held, 0),
        credits = CASE s.turn WHEN 'spent' THEN greatest(c.credits - 1, 0)
-                             WHEN 'emptied' THEN (c.granted_at > s.called_at)::int * least(c.credits, 1)
+                             WHEN 'returned' THEN c.credits + 1
+                             WHEN 'emptied' THEN CASE WHEN c.granted_at > s.called_at THEN least(c.credits, 1)
+                                                      ELSE 0 END
                              ELSE c.credits END,
-       is_standing = c.is_standing AND s.turn <> 'emptied'
+       is_standing = c.is_standing AND (s.turn <> 'emptied' OR c.granted_at > s.called_at)
   FROM changes s
  WHERE c.app_no = :app_no AND c.recipient = s.recipient AND c.template_no = s.template_no
    AND (c.recipient, c.template_no) IN (SELECT recipient, template_no FROM locked)""")

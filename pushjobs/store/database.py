@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Connection, TextClause, create_engine, make_url, text
+from sqlalchemy import URL, Connection, TextClause, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, scoped_session
@@ -51,6 +51,7 @@ class Database:
                 f"-c statement_timeout={int(statement_timeout_seconds * 1000)}",
             },
         )
+        event.listen(self._engine, "connect", _insist_on_durability)
 
     @property
     def address(self) -> str:
@@ -84,6 +85,19 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self._engine.dispose()
+
+
+# An admission that a crash of the database forgets would be sent twice: a laxer setting of the server does not hold for
+# us, a stricter one does.
+_INSIST = """
+SELECT set_config('synchronous_commit', 'on', false)
+ WHERE current_setting('synchronous_commit') IN ('off', 'local')"""
+
+
+def _insist_on_durability(connection: Any, _: object) -> None:  # noqa: ANN401 - whatever driver SQLAlchemy hands over
+    with connection.cursor() as cursor:
+        cursor.execute(_INSIST)
+    connection.commit()
 
 
 def joined(session: CallersSession) -> Connection:

@@ -7,11 +7,12 @@ matches nothing and changes nothing; the caller learns which moves took hold and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection
 
-from pushjobs.domain.job import JobId, Reason
+from pushjobs.domain.job import JobId, JobState, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.store.database import as_json, statement
 
@@ -22,8 +23,10 @@ __all__ = ["Move", "apply", "note_late"]
 class Move:
     """One job's change of state, under one release number.
 
-    `due_in`: seconds from the database's now to the next try. `lease`: seconds the mover may hold the job.
+    `due_in`: seconds from the database's now to the next try; one beyond the deadline becomes the deadline, where the
+    job expires and its owner hears of it. `lease`: seconds the mover may hold the job.
     `called_ago`: seconds since the call left. `counts`: whether the attempt counts.
+    `charged_day`, `credit_held`: what an admission charged; a job that will not be sent carries no charge any more.
     """
 
     id: JobId
@@ -36,6 +39,8 @@ class Move:
     lease: float | None = None
     called_ago: float | None = None
     counts: bool = False
+    charged_day: date | None = None
+    credit_held: bool = False
 
 
 # Rows are locked in the order of their ids by everyone who locks several (design 12.9): no deadlocks among movers.
@@ -46,9 +51,10 @@ _APPLY = statement(
 WITH moves AS (
     SELECT * FROM json_to_recordset(:moves) AS m(
         id bigint, release_no int, transition text, sources text, target text, reason text, errcode int,
-        msgid bigint, due_in float, lease float, called_ago float, counts boolean)
+        msgid bigint, due_in float, lease float, called_ago float, counts int, charged_day date,
+        credit_held boolean)
 ), locked AS MATERIALIZED (
-    SELECT j.id FROM pushjobs.jobs j JOIN moves m USING (id)
+    SELECT j.id, j.state AS was FROM pushjobs.jobs j JOIN moves m USING (id)
      WHERE j.release_no = m.release_no AND j.state = ANY (m.sources::pushjobs.job_state[])
      ORDER BY j.id FOR UPDATE OF j
 ), moved AS (
@@ -57,20 +63,23 @@ WITH moves AS (
            reason = m.reason,
            errcode = m.errcode,
            msgid = coalesce(m.msgid, j.msgid),
-           attempts = j.attempts + m.counts::int - (j.state = {doubt.target})::int,
-           due_at = coalesce(clock_timestamp() + make_interval(secs => m.due_in), j.due_at),
+           attempts = j.attempts + coalesce(m.counts, 0) - (j.state = {doubt.target})::int,
+           due_at = CASE WHEN m.due_in IS NULL THEN j.due_at
+                         ELSE least(clock_timestamp() + make_interval(secs => m.due_in), j.expires_at) END,
            lease_until = now() + make_interval(secs => m.lease),
+           charged_day = CASE WHEN m.target IN ('sent', 'in_doubt') THEN j.charged_day ELSE m.charged_day END,
+           credit_held = CASE WHEN m.target IN ('sent', 'in_doubt') THEN j.credit_held
+                              ELSE coalesce(m.credit_held, false) END,
            called_at = coalesce(clock_timestamp() - make_interval(secs => m.called_ago), j.called_at),
            closed_at = CASE WHEN m.target NOT IN ('scheduled', 'released', 'sending') THEN clock_timestamp() END
-      FROM moves m
-     WHERE j.id = m.id AND j.id IN (SELECT id FROM locked)
-       AND j.release_no = m.release_no AND j.state = ANY (m.sources::pushjobs.job_state[])
- RETURNING j.id, m.release_no, m.transition, j.state, m.reason, m.errcode
+      FROM moves m JOIN locked l USING (id)
+     WHERE j.id = m.id
+ RETURNING j.id, l.was, m.release_no, m.transition, j.state, m.reason, m.errcode
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
     SELECT id, release_no, transition, state, reason, errcode FROM moved WHERE reason IS NOT NULL
 )
-SELECT id FROM moved""",
+SELECT id, was FROM moved""",
     Transition.DOUBT,
 )
 
@@ -81,12 +90,15 @@ SELECT j.id, m.release_no, m.transition, j.state, :reason, m.errcode
   JOIN pushjobs.jobs j USING (id)""")
 
 
-def apply(connection: Connection, moves: Sequence[Move]) -> set[JobId]:
-    """Make the moves that are still valid and return the ids of their jobs. A move with a reason enters the history."""
+def apply(connection: Connection, moves: Sequence[Move]) -> dict[JobId, JobState]:
+    """Make the moves that are still valid; return their jobs and the state each was in.
+
+    A move with a reason enters the history.
+    """
     if not moves:
-        return set()
+        return {}
     rows = connection.execute(_APPLY, {"moves": as_json([_row(move) for move in moves])})
-    return {JobId(row.id) for row in rows}
+    return {JobId(row.id): JobState(row.was) for row in rows}
 
 
 def note_late(connection: Connection, moves: Sequence[Move]) -> None:
@@ -95,18 +107,27 @@ def note_late(connection: Connection, moves: Sequence[Move]) -> None:
         connection.execute(_LATE, {"moves": as_json([_row(move) for move in moves]), "reason": Reason.LATE_ANSWER})
 
 
-def _row(move: Move) -> dict[str, Any]:
-    return {
-        "id": move.id,
-        "release_no": move.release_no,
-        "transition": move.transition,
-        "sources": "{" + ",".join(sources(move.transition)) + "}",
-        "target": target(move.transition),
-        "reason": move.reason,
-        "errcode": move.errcode,
-        "msgid": move.msgid,
-        "due_in": move.due_in,
-        "lease": move.lease,
-        "called_ago": move.called_ago,
-        "counts": move.counts,
+# What a transition says of every move of its kind, in SQL's words.
+_WORDS = {
+    each: {
+        "transition": each.value,
+        "sources": "{" + ",".join(sources(each)) + "}",
+        "target": target(each).value,
     }
+    for each in Transition
+}
+_OWN = ("reason", "errcode", "msgid", "due_in", "lease", "called_ago", "charged_day")
+
+
+def _row(move: Move) -> dict[str, Any]:
+    """Write a move without what it leaves out: absent keys are NULL to PostgreSQL, and a slice has a hundred moves."""
+    row = {"id": move.id, "release_no": move.release_no, **_WORDS[move.transition]}
+    for name in _OWN:
+        value = getattr(move, name)
+        if value is not None:
+            row[name] = value
+    if move.counts:
+        row["counts"] = 1
+    if move.credit_held:
+        row["credit_held"] = True
+    return row

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from pushjobs.store.database import as_json, statement
 
-__all__ = ["InTheWay", "Settled", "charge", "settle"]
+__all__ = ["Charged", "InTheWay", "Settled", "charge", "settle"]
 
 
 class InTheWay(Enum):
@@ -31,30 +31,37 @@ class InTheWay(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What became of a charge: its place was `used` (sent, or perhaps sent), or is given back."""
+    """A charge that is over: places of `day` no longer held, and places more (or, negative, fewer) that are used.
+
+    `frees`: whether the recipient may be called again. A call that was given up has freed it with its lease, and
+    somebody else may be calling by now.
+    """
 
     recipient: bytes
     day: date
-    used: bool
+    held: int
+    sent: int
+    frees: bool = True
 
 
+# The day only moves on: a worker whose clock lags at midnight charges the day that has begun, or it would begin anew.
 _CHARGE = statement("""
 INSERT INTO pushjobs.recipients AS r (app_no, recipient, quota_day, sent, held, in_flight_until)
 SELECT :app_no, decode(c.recipient, 'hex'), :day, 0, 1, now() + make_interval(secs => :lease)
   FROM json_to_recordset(:charges) AS c(recipient text)
  ORDER BY c.recipient
     ON CONFLICT (app_no, recipient) DO UPDATE
-   SET sent = CASE WHEN r.quota_day = excluded.quota_day THEN r.sent ELSE 0 END,
-       held = CASE WHEN r.quota_day = excluded.quota_day THEN r.held ELSE 0 END + 1,
-       quota_day = excluded.quota_day,
+   SET sent = CASE WHEN r.quota_day >= excluded.quota_day THEN r.sent ELSE 0 END,
+       held = CASE WHEN r.quota_day >= excluded.quota_day THEN r.held ELSE 0 END + 1,
+       quota_day = greatest(r.quota_day, excluded.quota_day),
        in_flight_until = excluded.in_flight_until
  WHERE (r.in_flight_until IS NULL OR r.in_flight_until < now())
-   AND (r.quota_day <> excluded.quota_day OR r.sent + r.held < :cap)
-RETURNING recipient""")
+   AND (r.quota_day < excluded.quota_day OR r.sent + r.held < :cap)
+RETURNING recipient, quota_day""")
 
 _LOOK = statement("""
 SELECT recipient, coalesce(in_flight_until >= now(), false) AS is_in_flight,
-       CASE WHEN quota_day = :day THEN sent ELSE 0 END AS sent
+       CASE WHEN quota_day >= :day THEN sent ELSE 0 END AS sent
   FROM pushjobs.recipients
  WHERE app_no = :app_no
    AND recipient IN (SELECT decode(c.recipient, 'hex') FROM json_to_recordset(:charges) AS c(recipient text))""")
@@ -62,47 +69,68 @@ SELECT recipient, coalesce(in_flight_until >= now(), false) AS is_in_flight,
 # A place of another day than the row's is gone with its day; the call is over whatever the day.
 _SETTLE = statement("""
 WITH settled AS (
-    SELECT decode(s.recipient, 'hex') AS recipient, s.day, s.used
-      FROM json_to_recordset(:settled) AS s(recipient text, day date, used int)
+    SELECT decode(s.recipient, 'hex') AS recipient, s.day, s.held, s.sent, s.frees
+      FROM json_to_recordset(:settled) AS s(recipient text, day date, held int, sent int, frees boolean)
 ), locked AS MATERIALIZED (
     SELECT r.recipient FROM pushjobs.recipients r JOIN settled s USING (recipient)
      WHERE r.app_no = :app_no ORDER BY r.recipient FOR UPDATE OF r
 )
 UPDATE pushjobs.recipients r
-   SET held = r.held - (r.quota_day = s.day)::int,
-       sent = r.sent + CASE WHEN r.quota_day = s.day THEN s.used ELSE 0 END,
-       in_flight_until = NULL
+   SET held = greatest(r.held - CASE WHEN r.quota_day = s.day THEN s.held ELSE 0 END, 0),
+       sent = greatest(r.sent + CASE WHEN r.quota_day = s.day THEN s.sent ELSE 0 END, 0),
+       in_flight_until = CASE WHEN s.frees THEN NULL ELSE r.in_flight_until END
   FROM settled s
  WHERE r.app_no = :app_no AND r.recipient = s.recipient AND r.recipient IN (SELECT recipient FROM locked)""")
 
 _NO_CAP = 2**31 - 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """Who got a place, and of which day; and what is in the way of the others."""
+
+    days: Mapping[bytes, date]
+    in_the_way: Mapping[bytes, InTheWay]
+
+
 def charge(
     connection: Connection, app_no: int, recipients: Sequence[bytes], *, day: date, cap: int | None, lease: float
-) -> Mapping[bytes, InTheWay]:
-    """Take a place of the day for each recipient (all different); return those that got none, and why.
+) -> Charged:
+    """Take a place of the day for each recipient (all different) that has one left and that nobody is calling.
 
     `cap`: places a day; None: no limit. `lease`: seconds after which a caller that died no longer counts as calling.
     """
-    if not recipients:
-        return {}
-    charges = as_json([{"recipient": recipient.hex()} for recipient in recipients])
-    values = {"app_no": app_no, "day": day, "charges": charges}
-    charged = connection.execute(_CHARGE, {**values, "lease": lease, "cap": _NO_CAP if cap is None else cap})
-    left = set(recipients).difference(bytes(row) for row in charged.scalars())
+    values = {"app_no": app_no, "day": day}
+    charges = {**values, "charges": _rows(recipients), "lease": lease, "cap": _NO_CAP if cap is None else cap}
+    days = {bytes(row.recipient): row.quota_day for row in connection.execute(_CHARGE, charges)}
+    left = sorted(set(recipients).difference(days))
     if not left:
-        return {}
-    charges = as_json([{"recipient": recipient.hex()} for recipient in sorted(left)])
-    rows = connection.execute(_LOOK, {**values, "charges": charges})
-    return {bytes(row.recipient): _in_the_way(is_in_flight=row.is_in_flight, sent=row.sent, cap=cap) for row in rows}
+        return Charged(days=days, in_the_way={})
+    rows = connection.execute(_LOOK, {**values, "charges": _rows(left)})
+    in_the_way = {
+        bytes(row.recipient): _in_the_way(is_in_flight=row.is_in_flight, sent=row.sent, cap=cap) for row in rows
+    }
+    return Charged(days=days, in_the_way=in_the_way)
 
 
 def settle(connection: Connection, app_no: int, settled: Sequence[Settled]) -> None:
-    """Use or give back the places of calls that are over; the recipients must differ."""
+    """End calls and their charges; the recipients must differ."""
     if settled:
-        rows = [{"recipient": one.recipient.hex(), "day": one.day, "used": int(one.used)} for one in settled]
+        rows = [
+            {
+                "recipient": one.recipient.hex(),
+                "day": one.day,
+                "held": one.held,
+                "sent": one.sent,
+                "frees": one.frees,
+            }
+            for one in settled
+        ]
         connection.execute(_SETTLE, {"app_no": app_no, "settled": as_json(rows)})
+
+
+def _rows(recipients: Sequence[bytes]) -> str:
+    return as_json([{"recipient": recipient.hex()} for recipient in recipients])
 
 
 def _in_the_way(*, is_in_flight: bool, sent: int, cap: int | None) -> InTheWay:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import Connection
 
@@ -40,10 +41,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescued:
-    """A job taken back from a worker whose lease ran out."""
+    """A job taken back from a worker whose lease ran out, and what its call was charged to, if it was being sent."""
 
     id: JobId
     state: JobState
+    app_no: int
+    recipient: bytes
+    template_no: int
+    charged_day: date | None
+    credit_held: bool
 
 
 DRAIN_WINDOW = 5.0
@@ -114,13 +120,13 @@ WITH lost AS MATERIALIZED (
            closed_at = CASE WHEN lost.state {doubt.sources} THEN clock_timestamp() END,
            lease_until = NULL
       FROM lost WHERE j.id = lost.id
- RETURNING j.id, j.release_no, j.state, j.reason
+ RETURNING j.id, j.release_no, j.state, j.reason, j.app_no, j.recipient, j.template_no, j.charged_day, j.credit_held
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
     SELECT id, release_no, CASE WHEN state = {doubt.target} THEN 'doubt' ELSE 'give_back' END, state, reason
       FROM moved
 )
-SELECT id, state FROM moved""",
+SELECT id, state, app_no, recipient, template_no, charged_day, credit_held FROM moved""",
     Transition.GIVE_BACK,
     Transition.DOUBT,
 )
@@ -169,4 +175,15 @@ def rescue(connection: Connection, *, limit: int) -> list[Rescued]:
     rows = connection.execute(
         _RESCUE, {"limit": limit, "lease_expired": Reason.LEASE_EXPIRED, "unknown": Reason.UNKNOWN_OUTCOME}
     )
-    return [Rescued(id=JobId(row.id), state=row.state) for row in rows]
+    return [
+        Rescued(
+            id=JobId(row.id),
+            state=JobState(row.state),
+            app_no=row.app_no,
+            recipient=bytes(row.recipient),
+            template_no=row.template_no,
+            charged_day=row.charged_day,
+            credit_held=row.credit_held,
+        )
+        for row in rows
+    ]

@@ -1,12 +1,14 @@
 """Reading a slice's jobs under lock, for admission, and noting that a slice was settled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
-from pushjobs.domain.job import JobId, Lane
+from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.job import JobId, Lane, OnQuota
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import as_json, statement
 
@@ -22,7 +24,13 @@ class Candidate:
     attempts: int
     app_no: int
     appid: str
+    template_no: int
     template_id: str
+    lane: Lane
+    on_quota: OnQuota
+    consent: ConsentPolicy
+    daily_cap: int | None
+    faults_in_a_row: int
     recipient: bytes
     sealed: bytes
     content_no: int | None
@@ -32,10 +40,12 @@ class Candidate:
     expires_in: float
 
 
-# The join with the number asked for is the fence: a duplicate or belated message finds nothing.
+# The join with the number asked for is the fence: a duplicate or belated message finds nothing. The state is compared
+# as text so that no partial index fits: the planner believes that hardly any job is out, and would read all that are.
 _LOCK = statement(
     """
-SELECT j.id, j.release_no, j.attempts, j.app_no, a.appid, t.template_id, j.recipient, j.sealed, j.content_no,
+SELECT j.id, j.release_no, j.attempts, j.app_no, a.appid, j.template_no, t.template_id, j.lane, j.on_quota,
+       t.consent, t.daily_cap, t.faults_in_a_row, j.recipient, j.sealed, j.content_no,
        c.sealed AS sealed_content, j.planned_at,
        extract(epoch FROM j.due_at - clock_timestamp())::float AS due_in,
        extract(epoch FROM j.expires_at - clock_timestamp())::float AS expires_in
@@ -44,7 +54,7 @@ SELECT j.id, j.release_no, j.attempts, j.app_no, a.appid, t.template_id, j.recip
   JOIN pushjobs.apps a USING (app_no)
   JOIN pushjobs.templates t USING (template_no)
   LEFT JOIN pushjobs.contents c ON c.content_no = j.content_no
- WHERE j.release_no = m.release_no AND j.state {admit.sources}
+ WHERE j.release_no = m.release_no AND j.state::text {admit.sources}
  ORDER BY j.id FOR UPDATE OF j""",
     Transition.ADMIT,
 )
@@ -52,13 +62,23 @@ SELECT j.id, j.release_no, j.attempts, j.app_no, a.appid, t.template_id, j.recip
 _SETTLED = statement("INSERT INTO pushjobs.settlements (app_no, lane, jobs) VALUES (:app_no, :lane, :jobs)")
 
 
-def lock(connection: Connection, asked: Mapping[JobId, int] | Sequence[tuple[JobId, int]]) -> list[Candidate]:
+def lock(connection: Connection, asked: Sequence[tuple[JobId, int]]) -> list[Candidate]:
     """Lock and return those of the jobs that are still released under the number asked for, by id."""
-    pairs = asked.items() if isinstance(asked, Mapping) else asked
-    rows = as_json([{"id": job_id, "release_no": release_no} for job_id, release_no in pairs])
-    return [Candidate(**row._mapping) for row in connection.execute(_LOCK, {"asked": rows})]  # noqa: SLF001 - SQLAlchemy's public name
+    rows = as_json([{"id": job_id, "release_no": release_no} for job_id, release_no in asked])
+    found = connection.execute(_LOCK, {"asked": rows})
+    names = tuple(found.keys())
+    return [_candidate(dict(zip(names, row, strict=True))) for row in found]
 
 
 def note_settled(connection: Connection, *, app_no: int, lane: Lane, jobs: int) -> None:
     """Note that a slice was settled, for back-pressure and throughput."""
     connection.execute(_SETTLED, {"app_no": app_no, "lane": lane, "jobs": jobs})
+
+
+def _candidate(values: dict[str, Any]) -> Candidate:
+    words = {
+        "lane": Lane(values["lane"]),
+        "on_quota": OnQuota(values["on_quota"]),
+        "consent": ConsentPolicy(values["consent"]),
+    }
+    return Candidate(**(values | words))

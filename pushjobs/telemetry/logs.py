@@ -16,6 +16,7 @@ from pushjobs.domain.events import (
     JobsReleased,
     JobsUnpublished,
     MessageUnreadable,
+    Paused,
     SettleRepeated,
     SliceSettled,
     TokenUnavailable,
@@ -24,7 +25,7 @@ from pushjobs.domain.lifecycle import Transition
 
 __all__ = ["configure", "log"]
 
-_TROUBLE = (BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, SettleRepeated, TokenUnavailable)
+_TROUBLE = (BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused, SettleRepeated, TokenUnavailable)
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
 _logger = structlog.wrap_logger(

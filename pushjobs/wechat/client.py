@@ -25,9 +25,9 @@ from pushjobs.domain.outcome import Fatal, Outcome, Retry, Sent, SlowDown, Unkno
 from pushjobs.wechat import errcodes
 from pushjobs.wechat.transport import Slot, Transport
 
-__all__ = ["Client"]
+__all__ = ["SUBSCRIBE_PATH", "Client"]
 
-_SUBSCRIBE_PATH = "/cgi-bin/message/subscribe/send"
+SUBSCRIBE_PATH = "/cgi-bin/message/subscribe/send"
 _LEGACY_PATH = "/cgi-bin/message/wxopen/template/send"
 _HEADERS = httpx.Headers({"Accept": "*/*", "Content-Type": "application/json", "User-Agent": "pushjobs"})
 _DIGITS = re.compile("[0-9]{1,19}")
@@ -66,7 +66,7 @@ class Client:
         """
         request = httpx.Request(
             "POST",
-            _address(self.base_url, _LEGACY_PATH if message.is_legacy else _SUBSCRIBE_PATH, access_token),
+            _address(self.base_url, _LEGACY_PATH if message.is_legacy else SUBSCRIBE_PATH, access_token),
             headers=_HEADERS,
             stream=httpx.ByteStream(_body(message)),
             extensions={"slot": slot},

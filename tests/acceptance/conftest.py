@@ -1,51 +1,75 @@
-"""A whole installation in real processes, and a sandbox beside it that survives whatever happens to it."""
+"""A whole installation in real processes, one a file of tests, and a sandbox beside it that outlives its crashes."""
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from pushjobs import settings
+from pushjobs import clock, settings
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxProcess
-from tests.acceptance.installation import Up
+from tests.acceptance.installation import Up, wait_for
+
+TABLES = "jobs, job_history, recipients, template_days, consents, settlements, pauses, paces, app_days"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def rate() -> int:
+    """Calls a second, unless a test file says otherwise."""
+    return 500
+
+
+@pytest.fixture(scope="module")
+def workers() -> int:
+    """Bulk processes, unless a test file says otherwise."""
+    return 2
+
+
+@pytest.fixture(scope="module")
 def wechat() -> Iterator[SandboxProcess]:
-    """A sandbox of the test's own."""
+    """A sandbox of the test file's own."""
     with SandboxProcess() as running:
         yield running
 
 
-@pytest.fixture
-def up(tmp_path: Path, wechat: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Up]:
-    """A running installation that calls the sandbox; nothing of it is left afterwards."""
-    for name, value in {
-        "PUSHJOBS_WECHAT_BASE_URL": wechat.base_url,
-        "PUSHJOBS_WECHAT_APPID": "wxsandbox00000000",
-        "PUSHJOBS_WECHAT_SECRET": "sandbox-secret",
-        "PUSHJOBS_RATE_PER_SECOND": "500",
-    }.items():
-        monkeypatch.setenv(name, value)
-    for name in ("PUSHJOBS_DATABASE_URL", "PUSHJOBS_REDIS_URL", "PUSHJOBS_DIRECTORY"):
-        monkeypatch.delenv(name, raising=False)
-    made = Up(tmp_path / "pushjobs", dict(os.environ))
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def push(up: Up) -> Iterator[Runtime]:
-    """A runtime of application code, connected to the installation."""
-    made = Runtime(settings.load(up.directory))
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory, wechat: SandboxProcess, rate: int, workers: int) -> Iterator[Up]:
+    """A running installation that calls the sandbox; a test that stops it starts it again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PUSHJOBS_")]:
+            patch.delenv(name)
+        for name, value in {
+            "WECHAT_BASE_URL": wechat.base_url,
+            "WECHAT_APPID": "wxsandbox00000000",
+            "WECHAT_SECRET": "sandbox-secret",
+            "RATE_PER_SECOND": str(rate),
+        }.items():
+            patch.setenv(f"PUSHJOBS_{name}", value)
+        made = Up(tmp_path_factory.mktemp("up") / "pushjobs", dict(os.environ), workers)
+        made.start()
+        yield made
+        made.stop()
 
 
 @pytest.fixture
 def sandbox(wechat: SandboxProcess) -> SandboxClient:
     """Where everything is counted."""
     return wechat.client
+
+
+@pytest.fixture
+def push(up: Up, sandbox: SandboxClient) -> Iterator[Runtime]:
+    """A runtime of application code, connected to the installation, which has no jobs and sends none."""
+    made = Runtime(settings.load(up.directory))
+    with made.database.transaction() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(f'pushjobs.{name}' for name in TABLES.split(', '))}")
+    wait_for("the calls of the test before are over", lambda: is_quiet(sandbox))
+    sandbox.reset()
+    yield made
+    made.close()
+
+
+def is_quiet(sandbox: SandboxClient) -> bool:
+    """Whether nothing has arrived for longer than anybody holds a slot."""
+    last = sandbox.summary().last_arrival
+    return last is None or last < clock.now().timestamp() - 1.0

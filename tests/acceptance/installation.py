@@ -31,14 +31,21 @@ def wait_for(description: str, condition: Callable[[], bool], seconds: float = 3
 class Up:
     """`pushjobs up` in a process of its own."""
 
-    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+    def __init__(self, directory: Path, environment: dict[str, str], workers: int) -> None:
         self.directory = directory
         self.environment = environment
+        self._workers = workers
         self._process: subprocess.Popen[bytes]
 
     def start(self) -> None:
         """Start it, and return when its workers consume."""
-        command = [str(Path(sys.executable).with_name("pushjobs")), "up", "--no-flower", "--workers", "2"]
+        command = [
+            str(Path(sys.executable).with_name("pushjobs")),
+            "up",
+            "--no-flower",
+            "--workers",
+            str(self._workers),
+        ]
         self._process = subprocess.Popen(
             [*command, "--directory", str(self.directory)],
             env=self.environment,

@@ -4,6 +4,7 @@ import os
 import signal
 from datetime import timedelta
 
+import pytest
 from redis import Redis
 
 from pushjobs import clock
@@ -12,7 +13,8 @@ from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from tests.acceptance.installation import Up, is_running, news, wait_for
 
-IN_TIME = timedelta(milliseconds=500)
+# One installation for all of them: they run on one worker.
+pytestmark = pytest.mark.xdist_group("crashes")
 
 
 def closed(push: Runtime) -> int:

@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session, sessionmaker
 from pushjobs.producer import Producer
 from pushjobs.queue import QueueName
 from pushjobs.runtime import Runtime
+from pushjobs.sandbox import SandboxClient
 from pushjobs.settings import Settings
+
+
+@pytest.fixture
+def worker(sandbox: SandboxClient, runtime: Runtime) -> Runtime:
+    """A runtime that calls the sandbox, whose address is among the settings by then."""
+    assert sandbox is not None
+    return runtime
 
 
 @pytest.fixture

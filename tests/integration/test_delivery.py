@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from pushjobs import clock
-from pushjobs.domain.job import Job, JobId, JobState, Lane, Reason
+from pushjobs.domain.job import JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
@@ -17,55 +17,14 @@ from pushjobs.sandbox.catalogue import DAILY_NEWS
 from pushjobs.settings import LEASE_SECONDS, Settings
 from pushjobs.store import moves, releases, slices
 from pushjobs.store.releases import Bucket
-
-Batch = list[tuple[JobId, int]]
+from tests.acceptance.installation import wait_for
+from tests.integration.hands import SEND, admit, claim, deliver, end_leases, only_job, schedule
 
 
 @pytest.fixture
-def runtime(sandbox: SandboxClient, runtime: Runtime) -> Runtime:
+def runtime(worker: Runtime) -> Runtime:
     """A runtime that calls the sandbox."""
-    assert sandbox is not None
-    return runtime
-
-
-def schedule(runtime: Runtime, count: int = 1, **more: object) -> None:
-    """Schedule news for as many users, due at the next tick."""
-    rows = [
-        {
-            "touser": f"oReader{number:06d}",
-            "template_id": DAILY_NEWS,
-            "data": {"thing1": f"第{number}条", "thing2": "今日要闻", "date3": "2026年12月1日"},
-            **more,
-        }
-        for number in range(count)
-    ]
-    assert runtime.producer.send_many(rows).rejected == []
-
-
-def claim(runtime: Runtime, limit: int = 1000) -> Batch:
-    """Release what is due and return the batch that would be published."""
-    with runtime.database.transaction() as connection:
-        released = releases.claim(connection, Bucket(1, Lane.BULK), limit=limit, lookahead=5.0)
-    return [(job.id, job.release_no) for job in released]
-
-
-def deliver(runtime: Runtime, batch: Batch) -> None:
-    """Deliver as a worker would."""
-    runtime.delivery.deliver(1, Lane.BULK, batch)
-
-
-def only_job(runtime: Runtime) -> Job:
-    """Return the one job there is."""
-    [job] = runtime.producer.find()
-    return job
-
-
-def end_lease(runtime: Runtime) -> None:
-    """Let every lease run out now, as if its worker had died long ago."""
-    with runtime.database.transaction() as connection:
-        connection.exec_driver_sql(
-            "UPDATE pushjobs.jobs SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL"
-        )
+    return worker
 
 
 def test_a_batch_is_sent_once_each_and_leaves_no_history(runtime: Runtime, sandbox: SandboxClient) -> None:
@@ -86,7 +45,7 @@ def test_no_job_leaves_before_its_time(runtime: Runtime, sandbox: SandboxClient)
     """A job that was released ahead of its time waits in the worker and reaches WeChat at its time or just after."""
     moment = clock.now().timestamp() + 1.0
     for offset in range(5):
-        schedule(runtime, time=_iso(moment + offset / 10))
+        schedule(runtime, time=_iso(moment + offset / 10), touser=f"oPatient{offset}")
     deliver(runtime, claim(runtime))
 
     lateness = [
@@ -116,7 +75,7 @@ def test_a_message_with_an_older_number_is_ignored(runtime: Runtime, sandbox: Sa
     """A batch that comes after its jobs were released anew finds other numbers and does nothing."""
     schedule(runtime)
     old = claim(runtime)
-    end_lease(runtime)
+    end_leases(runtime)
     runtime.upkeep.rescue()
     new = claim(runtime)
     assert new[0][1] == old[0][1] + 1
@@ -144,7 +103,9 @@ def test_each_class_of_answer_has_its_state_and_reason(
     runtime: Runtime, sandbox: SandboxClient, errcode: int, state: JobState, reason: Reason
 ) -> None:
     """What WeChat answers decides the job's state, and the history says why."""
-    sandbox.order_fault("errcode", {"path": "/cgi-bin/message/subscribe/send"}, errcode=errcode)
+    if errcode == 45009:
+        sandbox.change_settings(per_day=0)  # WeChat is asked whether it means the day
+    sandbox.order_fault("errcode", SEND, errcode=errcode)
     schedule(runtime)
     deliver(runtime, claim(runtime))
 
@@ -215,7 +176,7 @@ def test_a_worker_that_overslept_calls_nobody(runtime: Runtime, sandbox: Sandbox
     """12.1 Call-by: past the moment by which an answer fits the lease, the job goes back instead of out."""
     schedule(runtime)
     delivery = runtime.delivery
-    [admitted] = delivery._admission.admit(claim(runtime))
+    [admitted] = admit(runtime, claim(runtime))
     slept = _replace(admitted, call_by=clock.monotonic() - 0.001)
     answers = delivery._caller.start([slept]).result()
     delivery._settlement.settle(1, Lane.BULK, answers, since=clock.monotonic())
@@ -230,7 +191,7 @@ def test_call_by_leaves_time_for_the_answer(runtime: Runtime) -> None:
     schedule(runtime)
     batch = claim(runtime)
     before = clock.monotonic()
-    [admitted] = runtime.delivery._admission.admit(batch)
+    [admitted] = admit(runtime, batch)
     timeout = runtime.settings.call_timeout_seconds
     assert admitted.call_by - before == pytest.approx(LEASE_SECONDS - timeout - 1.0, abs=0.05)
 
@@ -239,10 +200,10 @@ def test_a_late_answer_settles_the_doubt_it_belongs_to(runtime: Runtime) -> None
     """12.3 A worker given up for dead that answers after all settles its job while the number is still its own."""
     schedule(runtime)
     delivery = runtime.delivery
-    admitted = delivery._admission.admit(claim(runtime))
+    admitted = admit(runtime, claim(runtime))
     calling = delivery._caller.start(admitted)
     answers = calling.result()
-    end_lease(runtime)
+    end_leases(runtime)
     runtime.upkeep.rescue()
     assert only_job(runtime).state is JobState.IN_DOUBT
     delivery._settlement.settle(1, Lane.BULK, answers, since=clock.monotonic())
@@ -254,7 +215,7 @@ def test_an_answer_of_an_older_release_is_only_history(runtime: Runtime) -> None
     """12.3 Once the job was released anew, what the first worker says changes nothing and is noted."""
     schedule(runtime)
     delivery = runtime.delivery
-    answers = delivery._caller.start(delivery._admission.admit(claim(runtime))).result()
+    answers = delivery._caller.start(admit(runtime, claim(runtime))).result()
     with runtime.database.transaction() as connection:  # what "send again" by an operator comes down to
         connection.exec_driver_sql("UPDATE pushjobs.jobs SET state = 'scheduled', lease_until = NULL")
     claim(runtime)
@@ -269,7 +230,7 @@ def test_known_answers_outlive_a_restart_of_the_database(runtime: Runtime, sandb
     """12.3 A settle is repeated until it commits: PostgreSQL going away after the call makes no doubts."""
     schedule(runtime, 10)
     delivery = runtime.delivery
-    answers = delivery._caller.start(delivery._admission.admit(claim(runtime))).result()
+    answers = delivery._caller.start(admit(runtime, claim(runtime))).result()
     repeated = threading.Event()
     delivery._settlement._emit = lambda event: repeated.set() if type(event).__name__ == "SettleRepeated" else None
     with runtime.database.transaction() as other:
@@ -306,13 +267,26 @@ def test_a_draining_worker_gives_back_what_it_has_not_begun(runtime: Runtime, sa
 
 
 def test_two_jobs_for_one_user_are_never_in_flight_together(runtime: Runtime, sandbox: SandboxClient) -> None:
-    """WeChat answers 43108 to two sends at once to one user; within a process that never happens."""
-    sandbox.change_settings(latency_ms=5)
-    for number in range(30):
+    """WeChat answers 43108 to two sends at once to one user: the k-th waiting job comes back k seconds later."""
+    sandbox.change_settings(latency_ms=300)
+    for number in range(4):
         schedule(runtime, reference=str(number))
-    deliver(runtime, claim(runtime))
+    half = claim(runtime)
+    workers = [threading.Thread(target=deliver, args=(runtime, half[part::2])) for part in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sandbox.summary().by_errcode == {"0": 1}
+    assert only_reason(runtime) == {None, Reason.USER_BUSY}
+    wait_for("the others followed, one by one", lambda: _deliver_until_sent(runtime, 4), 20)
 
-    assert sandbox.summary().by_errcode == {"0": 30}
+    assert sandbox.summary().by_errcode == {"0": 4}
+
+
+def _deliver_until_sent(runtime: Runtime, count: int) -> bool:
+    deliver(runtime, claim(runtime))
+    return runtime.producer.counts()[JobState.SENT] == count
 
 
 def test_a_job_past_its_deadline_expires_without_a_call(runtime: Runtime, sandbox: SandboxClient) -> None:
@@ -380,7 +354,7 @@ def test_a_slice_that_matches_nothing_changes_nothing(runtime: Runtime) -> None:
     with runtime.database.transaction() as connection:
         assert slices.lock(connection, [(job_id, number + 1)]) == []
         wrong = moves.Move(id=job_id, release_no=number + 1, transition=Transition.ADMIT, lease=LEASE_SECONDS)
-        assert moves.apply(connection, [wrong]) == set()
+        assert moves.apply(connection, [wrong]) == {}
     assert only_job(runtime).state is JobState.RELEASED
 
 

@@ -69,7 +69,7 @@ def cut_off(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Runt
 
 def jobs_of(message: Message) -> list[tuple[int, int]]:
     """Read the ids and release numbers out of a message."""
-    _app_no, _lane, ids, numbers = json.loads(b64decode(message["body"]))[0]
+    _app_no, _lane, ids, numbers, _after = json.loads(b64decode(message["body"]))[0]
     return list(zip(ids, numbers, strict=True))
 
 

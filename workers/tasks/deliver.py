@@ -1,15 +1,28 @@
 """Deliver one batch of released jobs."""
 
+from datetime import datetime
+
+from celery import Task
+
+from pushjobs import clock
+from pushjobs.delivery import Waiting
 from pushjobs.domain.job import JobId, Lane
-from pushjobs.queue import TaskName
+from pushjobs.queue import LEAD_SECONDS, TaskName
 from workers.app import app
 from workers.process import runtime
 
 __all__ = ["deliver"]
 
 
-@app.task(name=TaskName.DELIVER)
-def deliver(app_no: int, lane: str, ids: list[int], release_nos: list[int]) -> None:
-    """Send the jobs of these ids that still stand under these release numbers."""
-    batch = [(JobId(job_id), release_no) for job_id, release_no in zip(ids, release_nos, strict=True)]
+@app.task(name=TaskName.DELIVER, bind=True)
+def deliver(self: Task, app_no: int, lane: str, ids: list[int], release_nos: list[int], after_ms: list[int]) -> None:
+    """Send the jobs of these ids that still stand under these numbers, each so many milliseconds after the first."""
+    first = clock.monotonic()
+    if self.request.eta is not None:
+        begins_in = (datetime.fromisoformat(self.request.eta) - clock.now()).total_seconds()
+        first += max(begins_in + LEAD_SECONDS, 0.0)
+    batch = [
+        Waiting(id=JobId(job_id), release_no=release_no, due=first + after / 1000)
+        for job_id, release_no, after in zip(ids, release_nos, after_ms, strict=True)
+    ]
     runtime().delivery.deliver(app_no, Lane(lane), batch)

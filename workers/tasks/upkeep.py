@@ -1,16 +1,22 @@
-"""The ticks that take back and forget."""
+"""The ticks that take back, resend and forget."""
 
 from pushjobs.queue import TaskName
 from workers.app import app
 from workers.process import runtime
 
-__all__ = ["prune", "rescue"]
+__all__ = ["prune", "rescue", "resend"]
 
 
 @app.task(name=TaskName.RESCUE)
 def rescue() -> None:
     """Take back the jobs of workers that died."""
     runtime().upkeep.rescue()
+
+
+@app.task(name=TaskName.RESEND)
+def resend() -> None:
+    """Schedule doubts again where a repeat is accepted."""
+    runtime().upkeep.resend_doubts()
 
 
 @app.task(name=TaskName.PRUNE)

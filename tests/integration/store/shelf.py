@@ -57,7 +57,7 @@ class Shelf:
         """Make the same move of each job; return which took hold."""
         made = [Move(id=job.id, release_no=job.release_no, transition=transition, **more) for job in released]
         with self.database.transaction() as connection:
-            return moves.apply(connection, made)
+            return set(moves.apply(connection, made))
 
     def cancel(self, ids: Sequence[JobId]) -> set[JobId]:
         """Cancel as an owner does."""

@@ -60,6 +60,17 @@ def test_only_the_valid_moves_of_a_slice_take_hold(shelf: Shelf) -> None:
     assert shelf.move(asked, Transition.ADMIT, lease=LEASE_SECONDS) == {valid.id}
 
 
+def test_a_move_tells_what_its_job_was(shelf: Shelf) -> None:
+    """Each job that moved is told with the state it was in, so that a late answer knows itself as one."""
+    doubted, called = shelf.sending(2)
+    shelf.execute("UPDATE pushjobs.jobs SET lease_until = now() - interval '1 ms' WHERE id = :id", id=doubted.id)
+    shelf.rescue()
+    moved = [Move(id=job.id, release_no=1, transition=Transition.DELIVER, counts=True) for job in (doubted, called)]
+    with shelf.database.transaction() as connection:
+        was = moves.apply(connection, moved)
+    assert was == {doubted.id: JobState.IN_DOUBT, called.id: JobState.SENDING}
+
+
 def test_nothing_to_move_asks_nothing(shelf: Shelf) -> None:
     """An empty slice is no statement."""
     assert shelf.move([], Transition.ADMIT) == set()
@@ -119,7 +130,7 @@ def test_an_answer_to_an_older_release_is_only_history(shelf: Shelf) -> None:
     [second] = shelf.claim()
     late = Move(id=first.id, release_no=first.release_no, transition=Transition.DELIVER, msgid=7, counts=True)
     with shelf.database.transaction() as connection:
-        assert moves.apply(connection, [late]) == set()
+        assert moves.apply(connection, [late]) == {}
         moves.note_late(connection, [late])
     assert shelf.get(first.id).state is JobState.RELEASED
     [entry] = shelf.history(first.id)

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import ClauseElement, Connection
+from sqlalchemy import ClauseElement, Connection, event
 
+from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
-from pushjobs.store import jobs, moves, releases, slices, tables
+from pushjobs.store import inspecting, jobs, moves, releases, reopening, slices, tables
 from pushjobs.store.database import as_json
 from pushjobs.store.jobs import Filter
 from tests.integration.store.shelf import Shelf
@@ -139,3 +140,43 @@ def test_one_job_is_read_by_its_number(filled: Shelf) -> None:
         plan = explain(connection, jobs._JOB.where(tables.jobs.c.id == JobId(77)))
     assert plan.indexes >= {"pk_jobs"}
     assert "jobs" not in plan.read_whole
+
+
+def test_doubts_to_resend_are_looked_for_among_what_is_in_trouble(filled: Shelf) -> None:
+    """The tick reads the partial index of troubled jobs, never the table."""
+    values = {"wait": 60.0, "most": 5, "limit": 1000}
+    with filled.database.transaction() as connection:
+        plan = explain(connection, reopening._RESENDABLE, values)
+    assert "ix_jobs_troubled" in plan.indexes
+    assert "jobs" not in plan.read_whole
+
+
+def test_jobs_to_reopen_are_looked_for_among_what_is_in_trouble(filled: Shelf) -> None:
+    """A filter by app and template alone reads the partial index of troubled jobs, never the table."""
+    asked = []
+
+    def listen(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    with filled.database.transaction() as connection:
+        event.listen(connection, "before_cursor_execute", listen)
+        wanted = Filter(app_no=filled.bucket.app_no, template_id="tpl")
+        found = reopening.matching(connection, wanted, Transition.SEND_AGAIN, after=JobId(0), limit=1000)
+        event.remove(connection, "before_cursor_execute", listen)
+        values = {"app_no_1": wanted.app_no, "template_id_1": "tpl", "id_1": 0, "param_1": 1000}
+        plan = Plan(connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked[0]}", values).scalar_one()[0]["Plan"])
+    assert len(found) == ROWS / 100
+    assert "ix_jobs_troubled" in plan.indexes
+    assert "jobs" not in plan.read_whole
+
+
+def test_why_and_resume_read_the_bucket_s_index(filled: Shelf) -> None:
+    """Counting who is before a job, and finding what a pause put off, read the partial index of due jobs."""
+    now = clock.now()
+    place = bucket_of(filled) | {"due_at": now, "id": 1, "most": 1000}
+    put_off = place | {"until": now, "template_no": 1, "paused": Reason.PAUSED, "limit": 1000}
+    with filled.database.transaction() as connection:
+        plans = [explain(connection, inspecting._AHEAD, place), explain(connection, reopening._POSTPONED, put_off)]
+    for plan in plans:
+        assert "ix_jobs_due" in plan.indexes
+        assert "jobs" not in plan.read_whole

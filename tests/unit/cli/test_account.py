@@ -34,7 +34,7 @@ def plan() -> Plan:
     return Plan(
         times={fingerprint(message(user)): NOON for user in ("anna", "bo")},
         cancelled={fingerprint(message("cai"))},
-        refused=2,
+        refused=["page begins with a slash", "page begins with a slash"],
     )
 
 
@@ -73,6 +73,8 @@ def test_wechat_s_refusal_counts_as_refused() -> None:
     """A message that WeChat turned down, however often it was tried, is refused and not sent."""
     account = Account.of(plan(), [arrival("anna", 0.1), arrival("bo", 0.1, 43101), arrival("bo", 0.5, 43101)])
     assert (account.sent, account.refused, account.is_complete) == (1, 3, True)
+    assert list(account.reasons.values()) == [2, 1]
+    assert any(reason.startswith("WeChat answered 43101: ") for reason in account.reasons)
 
 
 def test_a_try_again_counts_as_sent() -> None:

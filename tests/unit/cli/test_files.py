@@ -8,7 +8,7 @@ import pytest
 
 from pushjobs import clock
 from pushjobs.errors import InvalidFile, InvalidInput
-from pushjobs.files import COLUMNS, open_jobs, read_request_file
+from pushjobs.files import COLUMNS, open_consents, open_jobs, read_request_file
 from pushjobs.request import JobArguments
 
 HEADER = "touser,template_id,data"
@@ -140,3 +140,16 @@ def test_a_request_of_the_wrong_shape_is_refused(tmp_path: Path, content: str | 
 def test_columns_are_the_arguments_of_send() -> None:
     """A CSV can say whatever `send` takes, but for what only a program can give."""
     assert set(COLUMNS) - {"after"} == JobArguments.__annotations__.keys() - {"content", "appid"}
+
+
+def test_a_file_of_consents_becomes_the_arguments_of_grant(tmp_path: Path) -> None:
+    """Credits become a number, standing true or false, and empty cells are left out; other columns are refused."""
+    path = write(tmp_path, "template_id,touser,credits,standing\nTPL,oUser,3,\nTPL,oUser,,TRUE\n")
+    with open_consents(path) as rows:
+        assert [dict(row) for row in rows] == [
+            {"template_id": "TPL", "touser": "oUser", "credits": 3},
+            {"template_id": "TPL", "touser": "oUser", "standing": True},
+        ]
+    path = write(tmp_path, "template_id,touser,data\nTPL,oUser,{}\n")
+    with pytest.raises(InvalidFile, match="has a column 'data': there are touser, template_id"), open_consents(path):
+        pass

@@ -1,32 +1,63 @@
 """The gates before a call: what they hold back and what they let through."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from pushjobs.delivery import gates
-from pushjobs.domain.job import JobId, JobState, Reason
+from pushjobs.delivery.gates import Now, pass_gates
+from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.job import JobId, JobState, Lane, OnQuota, Reason
 from pushjobs.domain.lifecycle import Transition, sources
+from pushjobs.domain.moment import SHANGHAI, read_quiet_hours
+from pushjobs.domain.pause import Pause, PauseReason
+from pushjobs.store.moves import Move
 from pushjobs.store.slices import Candidate
 
+LATE_EVENING = datetime(2026, 12, 1, 23, 0, tzinfo=SHANGHAI).astimezone(UTC)
+NOW = Now(moment=LATE_EVENING, zone=SHANGHAI, pauses=(), quiet_hours=None, draw=0.5)
+JOB = Candidate(
+    id=JobId(1),
+    release_no=1,
+    attempts=0,
+    app_no=1,
+    appid="wxapp",
+    template_no=7,
+    template_id="tpl",
+    lane=Lane.BULK,
+    on_quota=OnQuota.DEFER,
+    consent=ConsentPolicy.OPTIMISTIC,
+    daily_cap=None,
+    faults_in_a_row=0,
+    recipient=b"r" * 16,
+    sealed=b"",
+    content_no=None,
+    sealed_content=None,
+    planned_at=datetime(2026, 12, 1, tzinfo=UTC),
+    due_in=-1.0,
+    expires_in=3600.0,
+)
+PAUSE = Pause(
+    pause_no=1,
+    app_no=1,
+    template_no=None,
+    template_id=None,
+    lane=None,
+    reason=PauseReason.OPERATOR,
+    errcode=None,
+    note=None,
+    since=LATE_EVENING,
+    until=None,
+    until_in=None,
+    probe_in=None,
+)
 
-def candidate(*, due_in: float, expires_in: float) -> Candidate:
-    """A released job at those distances from now."""
-    return Candidate(
-        id=JobId(1),
-        release_no=1,
-        attempts=0,
-        app_no=1,
-        appid="wxapp",
-        template_id="tpl",
-        recipient=b"r" * 16,
-        sealed=b"",
-        content_no=None,
-        sealed_content=None,
-        planned_at=datetime(2026, 12, 1, tzinfo=UTC),
-        due_in=due_in,
-        expires_in=expires_in,
-    )
+
+def told(held: Sequence[Move]) -> list[tuple[Transition, Reason | None, float | None]]:
+    """What the gates say, without whom they say it of."""
+    return [(move.transition, move.reason, move.due_in) for move in held]
 
 
 @pytest.mark.parametrize(
@@ -45,23 +76,60 @@ def candidate(*, due_in: float, expires_in: float) -> Candidate:
 )
 def test_what_could_only_go_after_its_deadline_expires(due_in: float, expires_in: float, is_held: bool) -> None:
     """A job is let through only if its moment lies before its deadline and the deadline before it."""
-    held = gates.deadline([candidate(due_in=due_in, expires_in=expires_in)])
-    assert [(move.transition, move.reason) for move in held] == [(Transition.EXPIRE, Reason.DEADLINE)] * is_held
+    passing, held = pass_gates([replace(JOB, due_in=due_in, expires_in=expires_in)], NOW)
+    assert told(held) == [(Transition.EXPIRE, Reason.DEADLINE, None)] * is_held
+    assert len(passing) == (not is_held)
 
 
 @pytest.mark.parametrize(("due_in", "is_held"), [(-60.0, False), (0.0, False), (0.4, False), (2.0, False), (2.1, True)])
 def test_what_is_due_later_goes_back_untouched(due_in: float, is_held: bool) -> None:
     """A job a worker would have to wait for long is given back without a reason, its moment as it was."""
-    held = gates.not_due([candidate(due_in=due_in, expires_in=3600.0)])
-    assert [(move.transition, move.reason, move.due_in) for move in held] == [
-        (Transition.GIVE_BACK, None, None)
-    ] * is_held
+    _, held = pass_gates([replace(JOB, due_in=due_in)], NOW)
+    assert told(held) == [(Transition.GIVE_BACK, None, None)] * is_held
+
+
+@pytest.mark.parametrize(
+    ("paused", "is_held"),
+    [
+        ({}, True),
+        ({"lane": Lane.BULK}, True),
+        ({"lane": Lane.URGENT}, False),
+        ({"template_no": 8}, False),
+        ({"template_no": 7, "lane": Lane.URGENT}, False),
+    ],
+)
+def test_a_paused_lane_keeps_its_jobs_moments(paused: dict[str, Any], is_held: bool) -> None:
+    """A pause of the app or of the job's lane gives it back as it is; one of something else does not touch it."""
+    pause = replace(PAUSE, **paused)
+    _, held = pass_gates([JOB], replace(NOW, pauses=[pause]))
+    assert told(held) == [(Transition.GIVE_BACK, Reason.PAUSED, None)] * is_held
+
+
+@pytest.mark.parametrize(("until_in", "wait"), [(None, 60.0), (10.0, 10.0), (3600.0, 3600.0)])
+def test_a_paused_template_makes_way(until_in: float | None, wait: float) -> None:
+    """A paused template's jobs come back, spread, when its pause may be over, so that others' go before them."""
+    pause = replace(PAUSE, template_no=7, until_in=until_in)
+    _, held = pass_gates([JOB], replace(NOW, pauses=[pause]))
+    assert told(held) == [(Transition.POSTPONE, Reason.PAUSED, wait + 15.0)]
+
+
+def test_quiet_hours_hold_bulk_and_let_urgent_pass() -> None:
+    """In quiet hours bulk jobs wait for their end; urgent ones go."""
+    quiet = replace(NOW, quiet_hours=read_quiet_hours("22:00-08:00", "quiet_hours"))
+    urgent = replace(JOB, id=JobId(2), lane=Lane.URGENT)
+    passing, held = pass_gates([JOB, urgent], quiet)
+    assert passing == [urgent]
+    assert told(held) == [(Transition.POSTPONE, Reason.QUIET_HOURS, 9 * 3600.0)]
+    at_eight = replace(quiet, moment=LATE_EVENING + timedelta(hours=9))
+    assert pass_gates([JOB, urgent], at_eight) == ([JOB, urgent], [])
 
 
 def test_every_gate_moves_what_it_holds_out_of_released() -> None:
-    """Whatever a gate says applies to a released job, under the number it was released with."""
-    hopeless = candidate(due_in=60.0, expires_in=-1.0)
-    for gate in gates.GATES:
-        for move in gate([hopeless]):
-            assert JobState.RELEASED in sources(move.transition)
-            assert (move.id, move.release_no) == (hopeless.id, hopeless.release_no)
+    """Whatever a gate says applies to a released job, under the number it was released with, and once."""
+    quiet = read_quiet_hours("22:00-08:00", "quiet_hours")
+    now = replace(NOW, pauses=[PAUSE, replace(PAUSE, template_no=7)], quiet_hours=quiet)
+    for hopeless in (replace(JOB, due_in=60.0, expires_in=-1.0), replace(JOB, due_in=60.0), JOB):
+        passing, [move] = pass_gates([hopeless], now)
+        assert passing == []
+        assert JobState.RELEASED in sources(move.transition)
+        assert (move.id, move.release_no) == (hopeless.id, hopeless.release_no)

@@ -1,6 +1,6 @@
 """What each answer makes of its job; and that known answers are written however long the database is away."""
 
-from datetime import UTC, datetime
+from datetime import date
 from typing import NoReturn, cast
 
 import pytest
@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushjobs import clock
-from pushjobs.delivery import settle
 from pushjobs.delivery.admission import Admitted
+from pushjobs.delivery.breakers import Breakers
 from pushjobs.delivery.calling import Answer
+from pushjobs.delivery.charging import Charge
 from pushjobs.delivery.settle import Settlement, move_for
 from pushjobs.domain.backoff import MAX_ATTEMPTS
 from pushjobs.domain.events import Event, SettleRepeated
@@ -30,11 +31,10 @@ from pushjobs.domain.outcome import (
     Unknown,
 )
 from pushjobs.errors import Unreachable
+from pushjobs.pace import Slot
 from pushjobs.store.database import Database
 
-NOW = datetime(2026, 12, 1, 12, 0, 40, tzinfo=UTC)  # 20:00:40 in Shanghai
-TO_MIDNIGHT = 4 * 3600 - 40.0
-DAYS = 2 * 86400.0
+CHARGE = Charge(app_no=1, recipient=b"r" * 16, template_no=1, day=date(2026, 12, 1), credit_held=False, is_capped=False)
 
 OUTCOMES: list[Outcome | None] = [
     None,
@@ -54,19 +54,22 @@ ANY_OUTCOME = st.sampled_from(OUTCOMES)
 DRAWS = st.floats(0, 1, exclude_max=True)
 
 
-def answer(outcome: Outcome | None, *, attempts: int = 0, expires_in: float = DAYS) -> Answer:
+def answer(outcome: Outcome | None, *, attempts: int = 0) -> Answer:
     """An answer to a job that was called just now, unless it never was."""
     job = Admitted(
         id=JobId(5),
         release_no=3,
         attempts=attempts,
         appid="wxapp",
-        recipient=b"r" * 16,
+        template_no=1,
+        faults_in_a_row=0,
         message=Message(touser="oUser", content=Content(template_id="tpl", data=(("thing1", "一"),))),
-        planned_at=NOW,
+        charge=CHARGE,
+        slot=Slot(opens=0.0, closes=0.0),
         not_before=0.0,
         call_by=0.0,
-        expires_in=expires_in,
+        lane=Lane.BULK,
+        is_probe=False,
     )
     return Answer(job=job, outcome=outcome, called_at=None if outcome is None else clock.monotonic())
 
@@ -80,12 +83,12 @@ def answer(outcome: Outcome | None, *, attempts: int = 0, expires_in: float = DA
         (Retry(never_left=True), Transition.DEFER, Reason.NOT_SENT, 7.5, False),
         (Token(errcode=40001), Transition.DEFER, Reason.TOKEN, 15.0, True),
         (SlowDown(errcode=45009, seconds=4.0), Transition.DEFER, Reason.SLOW_DOWN, 6.0, False),
-        (SlowDown(to_next_minute=True), Transition.DEFER, Reason.SLOW_DOWN, 25.0, False),
-        (DayOver(errcode=45009), Transition.DEFER, Reason.DAY_OVER, TO_MIDNIGHT + 300.0, False),
+        (SlowDown(to_next_minute=True), Transition.DEFER, Reason.SLOW_DOWN, 0.0, False),
+        (DayOver(errcode=45009), Transition.DEFER, Reason.DAY_OVER, 0.0, False),
         (Refused(errcode=43101, reason=Reason.NO_CONSENT), Transition.REJECT, Reason.NO_CONSENT, None, True),
         (TemplateFault(errcode=47003), Transition.REJECT, Reason.TEMPLATE_FAULT, None, True),
-        (Fatal(errcode=48001), Transition.DEFER, Reason.APP_FAULT, 90.0, True),
-        (Fatal(hold_seconds=600.0), Transition.DEFER, Reason.APP_FAULT, 600.0, True),
+        (Fatal(errcode=48001), Transition.DEFER, Reason.APP_FAULT, 0.0, False),
+        (Fatal(hold_seconds=600.0), Transition.DEFER, Reason.APP_FAULT, 0.0, False),
         (Unknown(what="ReadTimeout"), Transition.DOUBT, Reason.UNKNOWN_OUTCOME, None, True),
     ],
     ids=str,
@@ -94,7 +97,7 @@ def test_each_outcome_has_its_move(
     outcome: Outcome | None, transition: Transition, reason: Reason | None, due_in: float | None, counts: bool
 ) -> None:
     """Each outcome leads to one transition, for one reason, after one wait, and counts as an attempt or not."""
-    move = move_for(answer(outcome), now=NOW, draw=0.5)
+    move = move_for(answer(outcome), draw=0.5)
     assert (move.transition, move.reason, move.counts) == (transition, reason, counts)
     assert move.due_in == due_in
     assert (move.id, move.release_no) == (5, 3)
@@ -103,34 +106,43 @@ def test_each_outcome_has_its_move(
     assert (move.called_ago is None) is (outcome is None)
 
 
-@pytest.mark.parametrize("outcome", [Retry(errcode=-1), Token(errcode=40001), Fatal(errcode=48001)], ids=str)
+@pytest.mark.parametrize("outcome", [Retry(errcode=-1), Token(errcode=40001)], ids=str)
 def test_the_last_attempt_is_the_last(outcome: Outcome) -> None:
     """The fifth failed attempt gives the job up; the fourth does not."""
-    fourth, fifth = (move_for(answer(outcome, attempts=attempts), now=NOW, draw=0.5) for attempts in (3, 4))
+    fourth, fifth = (move_for(answer(outcome, attempts=attempts), draw=0.5) for attempts in (3, 4))
     assert fourth.transition is Transition.DEFER
     assert (fifth.transition, fifth.reason) == (Transition.GIVE_UP, Reason.ATTEMPTS_USED_UP)
     assert fifth.errcode == getattr(outcome, "errcode", None)
 
 
-@given(st.sampled_from([each for each in OUTCOMES if each != Retry(errcode=-1)]), st.integers(0, MAX_ATTEMPTS - 2))
-def test_what_costs_no_attempt_never_kills_a_job(outcome: Outcome | None, attempts: int) -> None:
+@given(ANY_OUTCOME, st.integers(0, MAX_ATTEMPTS - 2))
+def test_attempts_that_are_left_keep_a_job_alive(outcome: Outcome | None, attempts: int) -> None:
     """Before its attempts are used up no outcome gives a job up."""
-    assert move_for(answer(outcome, attempts=attempts), now=NOW, draw=0.5).transition is not Transition.GIVE_UP
+    assert move_for(answer(outcome, attempts=attempts), draw=0.5).transition is not Transition.GIVE_UP
 
 
-@given(ANY_OUTCOME, DRAWS, st.integers(0, 10), st.floats(-10, DAYS))
-def test_no_wait_passes_the_deadline(outcome: Outcome | None, draw: float, attempts: int, expires_in: float) -> None:
-    """A deferred job comes back at its deadline at the latest, never in the past."""
-    move = move_for(answer(outcome, attempts=attempts, expires_in=expires_in), now=NOW, draw=draw)
+@pytest.mark.parametrize(
+    "outcome", [SlowDown(), DayOver(errcode=45009), Fatal(errcode=48001), Retry(never_left=True)], ids=str
+)
+def test_what_is_not_the_jobs_fault_costs_it_no_attempt(outcome: Outcome) -> None:
+    """Limits, a blocked account and calls that never left do not use up a job's attempts, however often."""
+    move = move_for(answer(outcome, attempts=MAX_ATTEMPTS), draw=0.5)
+    assert (move.transition, move.counts) == (Transition.DEFER, False)
+
+
+@given(ANY_OUTCOME, DRAWS, st.integers(0, 10))
+def test_what_comes_back_does_not_come_back_in_the_past(outcome: Outcome | None, draw: float, attempts: int) -> None:
+    """A deferred job always has its wait, and none is negative."""
+    move = move_for(answer(outcome, attempts=attempts), draw=draw)
     if target(move.transition) is JobState.SCHEDULED:
         assert move.due_in is not None
-        assert 0.0 <= move.due_in <= max(expires_in, 0.0)
+        assert move.due_in >= 0.0
 
 
 @given(ANY_OUTCOME, DRAWS)
 def test_every_move_starts_from_sending(outcome: Outcome | None, draw: float) -> None:
     """Whatever is answered applies to a job in mid-call; only a refusal to know leads to doubt."""
-    move = move_for(answer(outcome), now=NOW, draw=draw)
+    move = move_for(answer(outcome), draw=draw)
     assert JobState.SENDING in sources(move.transition)
     assert (move.transition is Transition.DOUBT) is isinstance(outcome, Unknown)
 
@@ -150,11 +162,13 @@ class _Away:
 def test_known_answers_outlast_any_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing is repeated at growing intervals up to two seconds, for hours if need be."""
     pauses: list[float] = []
-    monkeypatch.setattr(settle, "_pause", pauses.append)
+    monkeypatch.setattr(clock, "pause", pauses.append)
     told: list[Event] = []
     away = _Away(5000)
     with pytest.raises(LookupError):
-        Settlement(cast("Database", away), emit=told.append).settle(1, Lane.BULK, [answer(Sent())], since=0.0)
+        Settlement(cast("Database", away), Breakers(faults_in_a_row=10, emit=told.append), emit=told.append).settle(
+            1, Lane.BULK, [answer(Sent())], since=0.0
+        )
     assert len(pauses) == len(told) == 5000
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (0.1, 2.0)

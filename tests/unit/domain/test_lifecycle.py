@@ -32,9 +32,9 @@ def test_no_open_state_is_a_trap(state: JobState) -> None:
     assert any(target(each).is_final for each in Transition if state in sources(each))
 
 
-@pytest.mark.parametrize("state", sorted(set(JobState) - OPEN - {JobState.IN_DOUBT}))
+@pytest.mark.parametrize("state", sorted(set(JobState) - OPEN - {JobState.IN_DOUBT, JobState.DEAD}))
 def test_a_closed_job_stays_closed(state: JobState) -> None:
-    """No transition starts from a closing state, but from `in_doubt`."""
+    """No transition starts from a closing state, but from `in_doubt` and `dead`."""
     assert state.is_final
     assert [each for each in Transition if state in sources(each)] == []
 
@@ -49,6 +49,25 @@ def test_an_owner_can_change_only_what_nobody_has_begun(transition: Transition) 
 def test_a_late_answer_settles_a_doubt(transition: Transition) -> None:
     """Every answer takes a job from `sending`, and from `in_doubt` where it comes late."""
     assert set(sources(transition)) == {JobState.SENDING, JobState.IN_DOUBT}
+
+
+def test_what_is_dead_comes_back_by_name_alone() -> None:
+    """One transition leads out of `dead`, an operator's, and it leads to the beginning."""
+    assert [each for each in Transition if JobState.DEAD in sources(each)] == [Transition.REPLAY]
+    assert target(Transition.REPLAY) is JobState.SCHEDULED
+
+
+@pytest.mark.parametrize(
+    ("transition", "state"), [(Transition.CONFIRM, JobState.SENT), (Transition.SEND_AGAIN, JobState.SCHEDULED)]
+)
+def test_a_doubt_is_resolved_only_from_doubt(transition: Transition, state: JobState) -> None:
+    """What resolves a doubt does not touch a job in mid-call, whose answer is still to come."""
+    assert (sources(transition), target(transition)) == ((JobState.IN_DOUBT,), state)
+
+
+def test_a_gate_refuses_only_what_nobody_has_begun() -> None:
+    """A refusal without a call takes a job from `released`; once called, only an answer refuses it."""
+    assert (sources(Transition.REFUSE), target(Transition.REFUSE)) == ((JobState.RELEASED,), JobState.REFUSED)
 
 
 def test_only_admission_begins_a_call() -> None:

@@ -1,0 +1,127 @@
+"""Why a job is where it is: the rule that holds it, when it is tried next, its place, and how it came there.
+
+Nothing is written down to answer this: the rules are asked in the order in which admission asks them, of the same rows,
+so that the answer is what a worker would find this moment. `explanations` holds the words.
+
+Refuses to guess: where no moment is known (a pause that somebody must end), `when` is None and the words say so.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pushjobs import clock
+from pushjobs.delivery.admission import Admittance
+from pushjobs.domain.job import Job, JobId, JobState
+from pushjobs.domain.message import read_touser
+from pushjobs.domain.moment import next_day_at, quota_day
+from pushjobs.errors import NotFound
+from pushjobs.explanations import Case, Rule, explain
+from pushjobs.pace import Limit
+from pushjobs.request import Terms
+from pushjobs.store import inspecting, jobs, pauses
+from pushjobs.store.database import Database
+from pushjobs.store.jobs import Happening
+from pushjobs.store.sealing import Lookup
+
+__all__ = ["Inspection", "Quota", "Rule", "Why"]
+
+_BEYOND_IDS = 2**53
+_WAITING = {JobState.SCHEDULED, JobState.RELEASED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why a job is where it is.
+
+    `rule`: what holds it; `words`: the same in English, with the figures. `when`: the moment it is tried next, as
+    things stand; None where that is not known, or the job is closed. `place`: jobs of its app and lane that go before
+    it, while it waits. `history`: what happened beyond the happy path, oldest first.
+    """
+
+    job: Job
+    state: JobState
+    rule: Rule
+    words: str
+    when: datetime | None
+    place: int | None
+    history: Sequence[Happening]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """A user's day: messages `sent`, and `held` by calls under way, of `cap` (None: no limit); the next at `begins`."""
+
+    day: date
+    sent: int
+    held: int
+    cap: int | None
+    begins: datetime
+
+
+class Inspection:
+    """Every question about what is going on, for one app; safe to share between threads.
+
+    `limit` tells the calls a second there may be this moment.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        terms: Terms,
+        admittance: Admittance,
+        *,
+        lookup: Lookup,
+        limit: Callable[[], Limit],
+    ) -> None:
+        self._database = database
+        self._terms = terms
+        self._admittance = admittance
+        self._lookup = lookup
+        self._limit = limit
+
+    def why(self, job_id: int) -> Why:
+        """Say why a job is where it is; raises NotFound."""
+        limit = self._limit()
+        with self._database.transaction() as connection:
+            # PostgreSQL would refuse to compare what is no bigint.
+            job = jobs.get(connection, JobId(job_id)) if 0 < job_id < _BEYOND_IDS else None
+            if job is None:
+                raise NotFound(f"there is no job {job_id}")
+            facts = inspecting.facts(connection, job.id)
+            place = inspecting.ahead(connection, facts.app_no, job) if job.state in _WAITING else None
+            case = Case(
+                job=job,
+                facts=facts,
+                pauses=pauses.active(connection, facts.app_no),
+                place=place or 0,
+                per_second=1 / limit.spacing,
+                rules=self._admittance.rules,
+                quiet_hours=self._admittance.quiet_hours,
+            )
+            history = jobs.history(connection, job.id)
+        found = explain(case)
+        return Why(
+            job=job,
+            state=job.state,
+            rule=found.rule,
+            words=found.words,
+            when=found.when,
+            place=place,
+            history=history,
+        )
+
+    def limit(self) -> Limit:
+        """Return the calls a second there may be, less what WeChat made us slow down to."""
+        return self._limit()
+
+    def quota(self, touser: str) -> Quota:
+        """Return how much of the day's quota a user has had."""
+        recipient = self._lookup.recipient(self._terms.appid, read_touser({"touser": touser}))
+        rules, now = self._admittance.rules, clock.now()
+        today = quota_day(now, rules.zone)
+        with self._database.transaction() as connection:
+            user = inspecting.day(connection, self._terms.catalogue.app.app_no, recipient)
+        sent, held = user.used_on(today)
+        begins = next_day_at(now, rules.zone, rules.resume_hour)
+        return Quota(day=today, sent=sent, held=held, cap=rules.daily_quota, begins=begins)
