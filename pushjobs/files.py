@@ -6,6 +6,7 @@ fault: it is read when it is looked at, within `send_many` say, and reported und
 """
 
 import csv
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -45,7 +46,7 @@ _LONGEST_WAIT = 10 * 366 * 86400.0
 _LONGEST_NUMBER = 10
 
 
-class _RowFile:
+class _RowFile(ABC):
     """A CSV, open: iterate for its rows, the keyword arguments of a verb. `count`: how many there are."""
 
     columns: ClassVar[tuple[str, ...]]
@@ -71,9 +72,9 @@ class _RowFile:
             raise InvalidInput("row", f"has {len(cells)} cells", rule)
         return self._typed({name: cell for name, cell in zip(self._header, cells, strict=True) if cell})
 
+    @abstractmethod
     def _typed(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Turn texts into what the verb takes; raises InvalidInput."""
-        raise NotImplementedError
 
     def _read_header(self) -> list[str]:
         header = next(self._lines(), None)
