@@ -53,7 +53,8 @@ def _measure(side: str, load: Load) -> Figures:
     cpu = ", ".join(f"{name} {us:.0f}" for name, us in figures.cpu_us.items())
     print(
         f"{side:5} {load.latency_ms:2} ms: {figures.steady:5.0f}/s steady, {figures.whole:5.0f}/s whole, "
-        f"{figures.accepted} of {load.messages} arrived, {figures.repeats} twice; CPU s per million: {cpu}",
+        f"{figures.accepted} of {load.messages} arrived, {figures.repeats} twice; "
+        f"others took {figures.others:.0%}; CPU s per million: {cpu}",
         flush=True,
     )
     return figures

@@ -15,7 +15,7 @@ from typing import Any
 from pushjobs import clock
 from pushjobs.sandbox import SandboxClient
 
-__all__ = ["Figures", "Load", "cpu_spent", "figures", "wait_for_all"]
+__all__ = ["Figures", "Load", "Spent", "cpu_spent", "figures", "wait_for_all"]
 
 PROCESSES = 4
 """Processes that send, on either side."""
@@ -55,7 +55,8 @@ class Figures:
     """What one side did with one load.
 
     `steady`: sends a second between the tenth and the ninetieth percentile of arrivals; `whole`: between the first
-    and the last. `cpu_us`: microseconds of processor time a send, by process.
+    and the last. `cpu_us`: microseconds of processor time a send, by process. `others`: the share of the machine that
+    went to processes which are no part of this; where it is not small, the rates say more about them than about us.
     """
 
     messages: int
@@ -65,10 +66,19 @@ class Figures:
     whole: float
     peak: int
     cpu_us: dict[str, float]
+    others: float
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Seconds of processor time by role, and the share of the machine that others took meanwhile."""
+
+    seconds: dict[str, float]
+    others: float
 
 
 def wait_for_all(sandbox: SandboxClient, messages: int) -> None:
@@ -82,7 +92,7 @@ def wait_for_all(sandbox: SandboxClient, messages: int) -> None:
         clock.pause(_LOOK_SECONDS)
 
 
-def figures(sandbox: SandboxClient, messages: int, spent: dict[str, float]) -> Figures:
+def figures(sandbox: SandboxClient, messages: int, spent: Spent) -> Figures:
     """Read what arrived."""
     arrived = sorted(entry.arrived_at for entry in sandbox.all_received() if entry.errcode == 0)
     tenths = statistics.quantiles(arrived, n=10)
@@ -94,15 +104,30 @@ def figures(sandbox: SandboxClient, messages: int, spent: dict[str, float]) -> F
         steady=len(arrived) * 0.8 / (tenths[-1] - tenths[0]),
         whole=(len(arrived) - 1) / (arrived[-1] - arrived[0]),
         peak=summary.peak_per_second,
-        cpu_us={name: seconds / messages * 1e6 for name, seconds in sorted(spent.items()) if seconds > 0},
+        cpu_us={name: seconds / messages * 1e6 for name, seconds in sorted(spent.seconds.items()) if seconds > 0},
+        others=spent.others,
     )
 
 
 @contextmanager
-def cpu_spent() -> Iterator[Callable[[], dict[str, float]]]:
-    """Yield what returns the seconds of processor time spent since, by role, of this process's descendants."""
-    before = _cpu_seconds()
-    yield lambda: {name: seconds - before[name] for name, seconds in _cpu_seconds().items()}
+def cpu_spent() -> Iterator[Callable[[], Spent]]:
+    """Yield what tells the processor time spent since, by this process's descendants and by everybody else."""
+    before, machine_before, began = _cpu_seconds(), _machine_seconds(), clock.monotonic()
+
+    def since() -> Spent:
+        seconds = {name: total - before[name] for name, total in _cpu_seconds().items()}
+        # The machine's total includes what a hypervisor gave to its other guests.
+        others = _machine_seconds() - machine_before - sum(seconds.values())
+        capacity = (clock.monotonic() - began) * (os.cpu_count() or 1)
+        return Spent(seconds=seconds, others=max(others, 0.0) / capacity)
+
+    yield since
+
+
+def _machine_seconds() -> float:
+    """Return how long all processors together were not idle."""
+    user, nice, system, _idle, _waiting, *rest = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    return sum(map(int, (user, nice, system, *rest))) / _TICKS
 
 
 def _cpu_seconds() -> defaultdict[str, float]:

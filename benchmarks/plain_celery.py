@@ -68,13 +68,13 @@ class Process:
     connections: Connections
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator] - celery ships no types
+@worker_process_init.connect  # type: ignore[untyped-decorator]  # celery ships no types
 def connect(**_: object) -> None:
     """Open the connections of a worker process."""
     Process.connections = Connections()
 
 
-@app.task(  # type: ignore[untyped-decorator] - celery ships no types
+@app.task(  # type: ignore[untyped-decorator]  # celery ships no types
     bind=True, autoretry_for=(httpx.TransportError,), retry_backoff=True, max_retries=5
 )
 def send_push(self: Task, touser: str, template_id: str, data: dict[str, Any]) -> None:

@@ -95,11 +95,11 @@ _RENEW = statement(
     """
 WITH old AS MATERIALIZED (
     SELECT id FROM pushjobs.jobs
-     WHERE id = ANY (:ids) AND state {admit.sources} AND lease_until < now() + make_interval(secs => :lease / 2)
+     WHERE id = ANY (:ids) AND state::text {admit.sources} AND lease_until < now() + make_interval(secs => :lease / 2)
      ORDER BY id FOR UPDATE
 )
 UPDATE pushjobs.jobs j SET lease_until = now() + make_interval(secs => :lease)
-  FROM old WHERE j.id = old.id AND j.state {admit.sources}""",
+  FROM old WHERE j.id = old.id AND j.state::text {admit.sources}""",
     Transition.ADMIT,
 )
 
