@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pushjobs.delivery.admission import PROBE_SECONDS
 from pushjobs.delivery.calling import Answer
 from pushjobs.domain.events import Paused
 from pushjobs.domain.moment import SHANGHAI, next_midnight, next_minute
@@ -24,7 +25,6 @@ __all__ = ["Breakers"]
 _DOWN_IN_A_ROW = 5
 _DOWN_OF_THE_LAST = 20
 _LAST = 100
-_PROBE_SECONDS = 10.0
 
 
 class _Health:
@@ -83,7 +83,7 @@ class Breakers:
         self._note_templates(connection, app_no, told)
         self._note_app(connection, app_no, [outcome for _, outcome in told], now)
         if is_down:
-            self._pause(connection, app_no, PauseReason.WECHAT_DOWN, probe_in=_PROBE_SECONDS)
+            self._pause(connection, app_no, PauseReason.WECHAT_DOWN, probe_in=PROBE_SECONDS)
         elif any(answer.job.is_probe and not _is_silent(outcome) for answer, outcome in told):
             # A refusal is an answer too: WeChat is back.
             pauses.lift_breaker(connection, app_no, PauseReason.WECHAT_DOWN)

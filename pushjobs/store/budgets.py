@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from pushjobs.store.database import statement
 
-__all__ = ["give_back", "take", "taken"]
+__all__ = ["take"]
 
 # What is left may be less than a block: then the rest is taken, down to nothing.
 _OPEN_DAY = statement("""
@@ -16,9 +16,6 @@ WITH before AS (SELECT taken FROM pushjobs.app_days WHERE app_no = :app_no AND d
 UPDATE pushjobs.app_days d SET taken = least(d.taken + :block, greatest(:allowance, d.taken))
   FROM before WHERE d.app_no = :app_no AND d.day = :day
 RETURNING d.taken - before.taken AS block""")
-_TAKEN = statement("SELECT taken FROM pushjobs.app_days WHERE app_no = :app_no AND day = :day")
-_GIVE_BACK = statement("""
-UPDATE pushjobs.app_days SET taken = greatest(taken - :rest, 0) WHERE app_no = :app_no AND day = :day""")
 
 
 def take(connection: Connection, app_no: int, day: date, *, block: int, allowance: int) -> int:
@@ -26,13 +23,3 @@ def take(connection: Connection, app_no: int, day: date, *, block: int, allowanc
     values = {"app_no": app_no, "day": day}
     connection.execute(_OPEN_DAY, values)
     return int(connection.execute(_BLOCK, {**values, "block": block, "allowance": allowance}).scalar_one())
-
-
-def give_back(connection: Connection, app_no: int, day: date, rest: int) -> None:
-    """Return what of a block was not used."""
-    connection.execute(_GIVE_BACK, {"app_no": app_no, "day": day, "rest": rest})
-
-
-def taken(connection: Connection, app_no: int, day: date) -> int:
-    """Return how much of the day's allowance is taken."""
-    return int(connection.execute(_TAKEN, {"app_no": app_no, "day": day}).scalar() or 0)
