@@ -83,7 +83,7 @@ def _machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "libraries": {
-            name: version(name) for name in ("celery", "httpx", "aiohttp", "uvloop", "sqlalchemy", "psycopg")
+            name: version(name) for name in ("celery", "httpx", "httptools", "uvloop", "sqlalchemy", "psycopg")
         },
     }
 

@@ -48,7 +48,7 @@ def connect(directory: str | Path | None = None) -> "Producer":
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - what a module's attributes are
-    # Celery, SQLAlchemy and aiohttp take most of a second to import: the sandbox and `pushjobs --help` do without.
+    # Celery, SQLAlchemy and httpx take most of a second to import: the sandbox and `pushjobs --help` do without.
     if name in {"Producer", "Rejection", "Report"}:
         from pushjobs import producer  # noqa: PLC0415
 

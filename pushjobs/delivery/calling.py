@@ -30,8 +30,8 @@ __all__ = ["Answer", "Caller", "Calling"]
 
 _ASKED_SECONDS = 30.0
 _REDIS_SECONDS = 0.5
-_CONNECT_SECONDS = 0.005
-"""How long before its slot a call begins, so that its connection is there when the slot opens."""
+_SOON_SECONDS = 0.005
+"""How far ahead a spare slot lies at the least: the call that waits for it must first be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,11 @@ class Caller:
         return self._loop.submit(self._call_all(admitted))
 
     async def _call_all(self, admitted: Sequence[Admitted]) -> list[Answer]:
-        return list(await asyncio.gather(*(self._call(job) for job in admitted)))
+        # A connection is there when the first slot opens: one that is made then would miss it.
+        warming = asyncio.create_task(self._client.warm_up())
+        answers = await asyncio.gather(*(self._call(job) for job in admitted))
+        await warming
+        return list(answers)
 
     async def _call(self, job: Admitted) -> Answer:
         departure = _Departure(job, self._spares[job.lane])
@@ -99,7 +103,7 @@ class Caller:
         except (CallRefused, Unreachable) as error:
             self._emit(TokenUnavailable(appid=job.appid, fault=type(error).__name__))
             return Retry(never_left=True)
-        await _until(max(job.not_before, job.slot.opens - _CONNECT_SECONDS))
+        await _until(max(job.not_before, job.slot.opens))
         outcome = await self._client.send(job.message, token, slot=departure)
         if isinstance(outcome, DayOver) and not await self._is_day_over(token):
             return SlowDown(errcode=outcome.errcode, to_next_minute=True)
@@ -182,7 +186,7 @@ class _Spares:
 
     async def _reserve(self, count: int) -> Grant | Wait:
         try:
-            return await asyncio.to_thread(self._pace.reserve, count, self._lane, after=_CONNECT_SECONDS)
+            return await asyncio.to_thread(self._pace.reserve, count, self._lane, after=_SOON_SECONDS)
         except Unreachable:
             # Fail closed, and look again: Redis may be back before the leases are over.
             return Wait(seconds=_REDIS_SECONDS)

@@ -11,6 +11,7 @@ proof: that no byte of the request was written, or HTTP 200 with an integer `err
 import re
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, TypeGuard
@@ -51,12 +52,18 @@ class Client:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self._transport: httpx.AsyncBaseTransport = Transport(
+        self._pool = Transport(
             call_timeout=call_timeout,
             connect_timeout=connect_timeout,
             max_connections=max_connections,
             ssl_context=ssl_context,
         )
+        self._transport: httpx.AsyncBaseTransport = self._pool
+
+    async def warm_up(self) -> None:
+        """Make a connection, unless one is idle, for a message that will leave soon; a failure is that message's."""
+        with suppress(httpx.TransportError):
+            await self._pool.warm_up(httpx.URL(self.base_url))
 
     async def send(self, message: Message, access_token: str, *, slot: Slot | None = None) -> Outcome:
         """Send a message with exactly one request, and say what became of it.
@@ -77,7 +84,7 @@ class Client:
             return Retry(never_left=True)
         except httpx.TransportError as fault:
             return Unknown(what=str(fault))
-        return _outcome(response)
+        return _outcome(response.status_code, await _content(response))
 
     async def ask(
         self,
@@ -107,7 +114,7 @@ class Client:
         except httpx.TransportError as fault:
             what = str(fault)
         else:
-            answer = _json(response)
+            answer = _json(await _content(response))
             if response.status_code == HTTPStatus.OK and isinstance(answer, dict):
                 if errcode := answer.get("errcode", 0):
                     raise errors.CallRefused(errcode, errcodes.meaning(errcode))
@@ -144,10 +151,15 @@ def _body(message: Message) -> bytes:
     return orjson.dumps(body)
 
 
-def _outcome(response: httpx.Response) -> Outcome:
-    status = response.status_code
+async def _content(response: httpx.Response) -> bytes:
+    """Read the answer from its stream: what httpx does besides costs more than the whole exchange."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - an asynchronous transport's
+    return b"".join([part async for part in response.stream])
+
+
+def _outcome(status: int, content: bytes) -> Outcome:
     if status == HTTPStatus.OK:
-        return _verdict(_json(response))
+        return _verdict(_json(content))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return SlowDown()
     # A request that timed out, and anything a server or a proxy in between got wrong, may have been carried out.
@@ -178,10 +190,10 @@ def _is_number(value: object, *, bits: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= bits
 
 
-def _json(response: httpx.Response) -> object:
+def _json(content: bytes) -> object:
     """Return the answer's JSON value; None when it is not JSON."""
     try:
-        answer: object = orjson.loads(response.content)
+        answer: object = orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
     return answer

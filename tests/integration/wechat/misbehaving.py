@@ -47,11 +47,13 @@ class Wire:
         self._reader = reader
         self._writer = writer
 
-    async def read(self) -> None:
-        """Read one whole request."""
+    async def read(self) -> bytes:
+        """Read one whole request; return its body."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = next(int(line[15:]) for line in head.lower().splitlines() if line.startswith(b"content-length:"))
-        self._requests.append(head + await self._reader.readexactly(length))
+        body = await self._reader.readexactly(length)
+        self._requests.append(head + body)
+        return body
 
     async def write(self, raw: bytes) -> None:
         """Write these bytes."""
@@ -62,6 +64,11 @@ class Wire:
         """Say nothing until the client is gone."""
         await self._reader.read()
 
+    async def close(self) -> None:
+        """Close, and come back when the client's kernel knows."""
+        self._writer.close()
+        await self._writer.wait_closed()
+
     def reset(self) -> None:
         """Close so that the client sees a reset."""
         connection = self._writer.get_extra_info("socket")
@@ -69,7 +76,7 @@ class Wire:
         self._writer.transport.abort()
 
 
-Behaviour = Callable[[Wire], Awaitable[None]]
+Behaviour = Callable[[Wire], Awaitable[object]]
 
 
 def answer(body: bytes = b'{"errcode":0,"errmsg":"ok","msgid":7}', status: str = "200 OK", headers: str = "") -> bytes:

@@ -3,15 +3,14 @@
 import asyncio
 import ssl
 from pathlib import Path
-from weakref import WeakSet
 
 import pytest
-from aiohttp.client_proto import ResponseHandler
 
 from pushjobs.domain.outcome import Sent
 from pushjobs.wechat.client import Client
+from pushjobs.wechat.connection import Connection
 from pushjobs.wechat.loop import LoopThread
-from pushjobs.wechat.transport import Transport, _is_usable
+from pushjobs.wechat.transport import Transport
 from tests.integration.wechat.misbehaving import (
     MESSAGE,
     NEVER_LEFT,
@@ -23,6 +22,8 @@ from tests.integration.wechat.misbehaving import (
     keep_answering,
     serving,
 )
+
+REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -91,7 +92,7 @@ async def test_answer_nobody_asked_for(is_noticed: bool, elsewhere: LoopThread) 
     async with calling(server.url) as client:
         assert await client.send(MESSAGE, TOKEN) == Sent(msgid=7)
         elsewhere.run(provoke())
-        while is_noticed and not _has_unread_answer(client):  # noqa: ASYNC110 - aiohttp has no event for it
+        while is_noticed and not _idle(client)._is_lost:  # noqa: ASYNC110 - the loop tells nobody else
             await asyncio.sleep(0)
         assert await client.send(MESSAGE, TOKEN) == Sent(msgid=7)
     assert len(server.requests) == 2
@@ -103,7 +104,10 @@ async def test_kernel_is_asked_first(has_served: bool, elsewhere: LoopThread) ->
     """A connection closed by the server is found unusable before our event loop has read a thing."""
     may_close = asyncio.Event()
 
-    async def wait_and_close(_: Wire) -> None:
+    async def wait_and_close(wire: Wire) -> None:
+        if has_served:
+            await wire.read()
+            await wire.write(answer())
         await may_close.wait()
 
     async def hang_up(server: Server) -> None:
@@ -112,22 +116,25 @@ async def test_kernel_is_asked_first(has_served: bool, elsewhere: LoopThread) ->
 
     stack = serving(wait_and_close)
     server = elsewhere.run(stack.__aenter__())
-    loop = asyncio.get_running_loop()
-    port = int(server.url.rpartition(":")[2])
-    connection, protocol = await loop.create_connection(lambda: ResponseHandler(loop), "127.0.0.1", port)
-    served = WeakSet({protocol} if has_served else ())
-    assert _is_usable(protocol, served)
+    connection = await connect(server)
+    if has_served:
+        assert (await connection.exchange(REQUEST, 5.0)).status == 200
+    assert connection.is_usable()
     elsewhere.run(hang_up(server))
-    assert not _is_usable(protocol, served)
+    assert not connection.is_usable()
     connection.close()
     elsewhere.run(stack.__aexit__(None, None, None))
 
 
-async def test_unread_bytes_count_after_the_first_answer(elsewhere: LoopThread) -> None:
+@pytest.mark.parametrize("has_served", [False, True])
+async def test_unread_bytes_count_after_the_first_answer(has_served: bool, elsewhere: LoopThread) -> None:
     """Bytes that wait on a fresh connection may be TLS session tickets; on one that has served they spoil it."""
     may_speak, has_spoken = asyncio.Event(), asyncio.Event()
 
     async def speak(wire: Wire) -> None:
+        if has_served:
+            await wire.read()
+            await wire.write(answer())
         await may_speak.wait()
         await wire.write(answer())
         has_spoken.set()
@@ -139,14 +146,55 @@ async def test_unread_bytes_count_after_the_first_answer(elsewhere: LoopThread) 
 
     stack = serving(speak)
     server = elsewhere.run(stack.__aenter__())
-    loop = asyncio.get_running_loop()
-    port = int(server.url.rpartition(":")[2])
-    connection, protocol = await loop.create_connection(lambda: ResponseHandler(loop), "127.0.0.1", port)
+    connection = await connect(server)
+    if has_served:
+        assert (await connection.exchange(REQUEST, 5.0)).status == 200
     elsewhere.run(provoke())
-    assert _is_usable(protocol, WeakSet())
-    assert not _is_usable(protocol, WeakSet({protocol}))
+    assert connection.is_usable() is not has_served
     connection.close()
     elsewhere.run(stack.__aexit__(None, None, None))
+
+
+async def test_answers_that_end_in_their_own_ways() -> None:
+    """An interim answer is passed over, chunks are joined, and one without a length ends with its connection."""
+    body = b'{"errcode":0,"errmsg":"ok","msgid":7}'
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    raws = [b"HTTP/1.1 100 Continue\r\n\r\n" + answer(), chunked, b"HTTP/1.1 200 OK\r\n\r\n" + body]
+    for raw in raws:
+
+        async def answer_so(wire: Wire, raw: bytes = raw) -> None:
+            await wire.read()
+            await wire.write(raw)
+
+        async with serving(answer_so) as server, calling(server.url) as client:
+            assert await client.send(MESSAGE, TOKEN) == Sent(msgid=7)
+
+
+async def test_two_answers_to_one_request() -> None:
+    """The first of two answers counts, and the connection that brought them serves no more."""
+
+    async def answer_twice(wire: Wire) -> None:
+        await wire.read()
+        await wire.write(answer() + answer(b'{"errcode":43101}'))
+        await wire.wait()
+
+    async with serving(answer_twice) as server, calling(server.url) as client:
+        for _ in range(2):
+            assert await client.send(MESSAGE, TOKEN) == Sent(msgid=7)
+        assert (server.connections, len(server.requests)) == (2, 2)
+
+
+async def test_old_connections_are_closed() -> None:
+    """Connections that a busier hour needed are closed once they have been idle for long."""
+    async with serving(keep_answering) as server, calling(server.url) as client:
+        assert isinstance(client._transport, Transport)
+        await asyncio.gather(*(client.send(MESSAGE, TOKEN) for _ in range(5)))
+        [idle] = client._transport._idle.values()
+        assert len(idle) == server.connections == 5
+        for connection in idle:
+            connection.idle_since -= 60
+        assert await client.send(MESSAGE, TOKEN) == Sent(msgid=7)
+        assert len(idle) == 1
 
 
 # Slots
@@ -181,8 +229,9 @@ async def test_slot_has_passed() -> None:
 async def test_server_that_only_closes() -> None:
     """A server that accepts only to close is tried a few times, and the message surely never left."""
 
-    async def close(_: Wire) -> None:
+    async def close(wire: Wire) -> None:
         server.has_closed.clear()
+        await wire.close()
 
     async with serving(close) as server, calling(server.url) as client:
 
@@ -193,9 +242,16 @@ async def test_server_that_only_closes() -> None:
         assert (server.connections, len(server.requests)) == (3, 0)
 
 
-def _has_unread_answer(client: Client) -> bool:
-    """Look into the pool for a connection on which something came unasked."""
+async def connect(server: Server) -> Connection:
+    """Open a connection of the kind that the transport pools."""
+    loop = asyncio.get_running_loop()
+    port = int(server.url.rpartition(":")[2])
+    _, connection = await loop.create_connection(lambda: Connection(loop), "127.0.0.1", port)
+    return connection
+
+
+def _idle(client: Client) -> Connection:
+    """Return the pool's one connection."""
     assert isinstance(client._transport, Transport)
-    connector = client._transport._session.connector
-    assert connector is not None
-    return any(protocol.should_close for pool in connector._conns.values() for protocol, _ in pool)
+    [[connection]] = client._transport._idle.values()
+    return connection

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
-from aiohttp import web
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -14,6 +14,8 @@ from redis.backoff import NoBackoff
 from pushjobs import errors
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.tokens import TokenSource
+from tests.integration.wechat.misbehaving import Wire, calling, serving
+from tests.integration.wechat.misbehaving import answer as reply
 
 Answer = Callable[[int], Awaitable[object]]
 SECRET = "the-secret"
@@ -41,20 +43,13 @@ async def wechat(answer: Answer = another_each_time) -> AsyncIterator[tuple[Clie
     """Run a server of stable tokens; `answer` is given how often it has been asked."""
     asked = Asked()
 
-    async def stable_token(request: web.Request) -> web.Response:
-        asked.bodies.append(await request.json())
-        return web.json_response(await answer(asked.times))
+    async def stable_token(wire: Wire) -> None:
+        while True:
+            asked.bodies.append(orjson.loads(await wire.read()))
+            await wire.write(reply(orjson.dumps(await answer(asked.times))))
 
-    application = web.Application()
-    application.router.add_post("/cgi-bin/stable_token", stable_token)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    client = Client(f"http://127.0.0.1:{runner.addresses[0][1]}", call_timeout=5)
-    yield client, asked
-    await client.aclose()
-    await runner.cleanup()
+    async with serving(stable_token) as server, calling(server.url) as client:
+        yield client, asked
 
 
 def source(client: Client, redis: Redis) -> TokenSource:
