@@ -267,6 +267,7 @@ _JOB = Admitted(
     message=Message(touser="", content=Content(template_id="", data=())),
     charge=Charge(app_no=1, recipient=b"", template_no=1, day=date.min, credit_held=False, is_capped=False),
     slot=Slot(opens=0.0, closes=0.0),
+    admitted_at=0.0,
     not_before=0.0,
     call_by=0.0,
     lane=Lane.BULK,

@@ -31,6 +31,7 @@ TOGETHER_SECONDS = 0.25
 
 _LARGEST_BATCH = 500
 _FLOOR = 2000
+_TICK_SECONDS = 1.25
 _ROOM_SECONDS = 0.5
 
 
@@ -135,11 +136,12 @@ def budget(load: Load, *, rate: float, lookahead_seconds: float) -> int:
     """Return how many more jobs a bucket may have out; zero or less means none.
 
     At most what the rate drains within the look-ahead, and at most twice what was really drained over the last
-    seconds, with a floor to begin from (design 12.8).
+    seconds, with a floor to begin from: what the rate drains until the next tick (design 12.8).
     """
     # One at least: at a rate of less than one job a look-ahead the bucket would never move.
     most = max(1.0, rate * lookahead_seconds)
-    return int(min(most, max(_FLOOR, 2 * load.settled))) - load.outstanding
+    floor = max(_FLOOR, rate * _TICK_SECONDS)
+    return int(min(most, max(floor, 2 * load.settled))) - load.outstanding
 
 
 def batches(bucket: Bucket, released: Sequence[Released], *, largest: int) -> Iterator[Batch]:

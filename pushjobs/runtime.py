@@ -20,6 +20,7 @@ from pushjobs.delivery.breakers import Breakers
 from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
+from pushjobs.delivery.settler import Settler
 from pushjobs.domain.job import Lane
 from pushjobs.domain.message import Template
 from pushjobs.errors import PushJobsError
@@ -114,9 +115,10 @@ class Runtime:
         """Admits, calls, settles."""
         timeout = self.settings.call_timeout_seconds
         settings = self.settings
+        allowance = Allowance(self.database, a_day=settings.app_daily_limit)
         return Delivery(
             self._pace,
-            Allowance(self.database, a_day=settings.app_daily_limit),
+            allowance,
             Admission(
                 self.database,
                 self.sealer,
@@ -125,7 +127,12 @@ class Runtime:
                 emit=emit,
             ),
             Caller(self._loop, self._client, self._source, self._pace, emit=emit),
-            Settlement(self.database, Breakers(faults_in_a_row=settings.faults_in_a_row, emit=emit), emit=emit),
+            Settler(
+                Settlement(self.database, Breakers(faults_in_a_row=settings.faults_in_a_row, emit=emit), emit=emit),
+                slice_size=settings.slice_size,
+                not_called=allowance.put_back,
+                emit=emit,
+            ),
             slice_size=settings.slice_size,
             is_draining=self._is_draining,
             emit=emit,
@@ -143,6 +150,8 @@ class Runtime:
     def close(self) -> None:
         """Close what was opened; in this order, so that nothing is asked of something closed."""
         opened = vars(self)
+        if "delivery" in opened:
+            self.delivery.close()
         if "_loop" in opened:
             with suppress(Exception):  # closing is a courtesy: the process ends, and nothing hangs on the answer
                 self._loop.run(self._close_calling())

@@ -1,17 +1,17 @@
 """One Runtime a process: made after fork, closed at exit. And how a worker drains.
 
 Celery's prefork children die of SIGTERM by default, in mid-call. Ours, while they run a task, only raise a flag, which
-delivery reads between slices, and leave when the task is done. The parent's shutdown raises a flag of its own, in
-memory that parent and children share.
+delivery reads between slices, and leave when the task is done. Leaving, they wait for the calls that are still out and
+settle them. The parent's shutdown raises a flag of its own, in memory that parent and children share.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from celery.signals import (
     task_postrun,
@@ -40,8 +40,8 @@ class _Child:
     """What a prefork child remembers."""
 
     runtime: Runtime | None = None
+    is_busy = False
     is_told = False
-    usual_sigterm: Any = signal.SIG_DFL
 
 
 def runtime() -> Runtime:
@@ -69,29 +69,37 @@ def _enter(**_: object) -> None:
     # calling; with Python's 5 ms, and some ten answers a slice, that wait is most of a slice's time.
     sys.setswitchinterval(_SWITCH_SECONDS)
     runtime().warm_up()
+    # What is there by now stays: the collector need not go through it again with every slice.
+    gc.collect()
+    gc.freeze()
 
 
 @task_prerun.connect
 def _guard(**_: object) -> None:
-    # Task by task, because billiard puts its own handler back after every hook a child has for starting.
+    # Here, because billiard puts its own handler back after every hook a child has for starting; and from the first
+    # task on, because calls may be under way between two tasks too.
+    _Child.is_busy = True
     if os.getpid() != _parent:
-        _Child.usual_sigterm = signal.signal(signal.SIGTERM, _drain)
+        signal.signal(signal.SIGTERM, _drain)
 
 
 def _drain(_signal: int, _frame: FrameType | None) -> None:
     _Child.is_told = True
+    if not _Child.is_busy:
+        raise SystemExit
 
 
 @task_postrun.connect
 def _unguard(**_: object) -> None:
-    if os.getpid() != _parent:
-        signal.signal(signal.SIGTERM, _Child.usual_sigterm)
-        if _Child.is_told:
-            raise SystemExit
+    _Child.is_busy = False
+    if _Child.is_told:
+        raise SystemExit
 
 
 @worker_process_shutdown.connect
 def _leave(**_: object) -> None:
+    # Told again while the last answers are awaited, it goes on waiting.
+    _Child.is_busy = True
     if _Child.runtime is not None:
         _Child.runtime.close()
 

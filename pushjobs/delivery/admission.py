@@ -42,8 +42,8 @@ _FARTHEST_SLOT = 0.75
 class Admitted:
     """A job that may be called. Instants are on the process's monotonic clock.
 
-    `not_before`: its moment. `slot`: when it may leave. `call_by`: after this no call may begin, for its answer could
-    come after the lease.
+    `admitted_at`: when it was. `not_before`: its moment. `slot`: when it may leave. `call_by`: after this no call may
+    begin, for its answer could come after the lease.
     """
 
     id: JobId
@@ -55,6 +55,7 @@ class Admitted:
     message: Message = field(repr=False)
     charge: Charge
     slot: Slot
+    admitted_at: float
     not_before: float
     call_by: float
     lane: Lane
@@ -116,7 +117,8 @@ class Admission:
                 )
                 for job_id, slot in zip(open_jobs, slots, strict=False)
             ]
-            moves.apply(connection, [*held, *charges.held, *(_sending(job) for job in admitted)])
+            moves.apply(connection, [*held, *charges.held])
+            slices.begin(connection, [_begun(job) for job in admitted], lease=LEASE_SECONDS)
         return admitted
 
     def until_next_day(self) -> float:
@@ -188,6 +190,7 @@ def _admitted(  # noqa: PLR0913 - what an admitted job is made of
         message=message,
         charge=charge,
         slot=slot,
+        admitted_at=read_at,
         # The distance was measured by the database before we read our clock: never early, late by the way back.
         not_before=read_at + job.due_in,
         call_by=call_by,
@@ -196,15 +199,8 @@ def _admitted(  # noqa: PLR0913 - what an admitted job is made of
     )
 
 
-def _sending(job: Admitted) -> moves.Move:
-    return moves.Move(
-        id=job.id,
-        release_no=job.release_no,
-        transition=Transition.ADMIT,
-        lease=LEASE_SECONDS,
-        charged_day=job.charge.day,
-        credit_held=job.charge.credit_held,
-    )
+def _begun(job: Admitted) -> slices.Begun:
+    return slices.Begun(id=job.id, day=job.charge.day, credit_held=job.charge.credit_held)
 
 
 def _behind(job: Candidate, *, is_probed: bool) -> moves.Move:

@@ -10,7 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Protocol
 
 from pushjobs import clock
 from pushjobs.delivery.admission import Admitted
@@ -26,7 +29,7 @@ from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import remaining
 from pushjobs.wechat.tokens import TokenSource
 
-__all__ = ["Answer", "Caller", "Calling"]
+__all__ = ["Answer", "Caller", "Listener"]
 
 _ASKED_SECONDS = 30.0
 _REDIS_SECONDS = 0.5
@@ -46,8 +49,14 @@ class Answer:
     called_at: float | None = None
 
 
-Calling = Future[list[Answer]]
-"""A slice's answers, once all are there."""
+class Listener(Protocol):
+    """Hears of each job's call, in the event loop's thread: once that it left or never will, then its answer."""
+
+    def left(self) -> None:
+        """Note that a job's call left, or never will."""
+
+    def hand_in(self, answer: Answer) -> None:
+        """Take a job's answer in."""
 
 
 class Caller:
@@ -65,29 +74,38 @@ class Caller:
         self._asked_until = 0.0
         self._has_left = False
 
-    def start(self, admitted: Sequence[Admitted]) -> Calling:
+    def start(self, admitted: Sequence[Admitted], listener: Listener) -> Future[None]:
         """Begin a slice's calls and return at once."""
-        return self._loop.submit(self._call_all(admitted))
+        return self._loop.submit(self._call_all(admitted, listener))
 
-    async def _call_all(self, admitted: Sequence[Admitted]) -> list[Answer]:
-        # A connection is there when the first slot opens: one that is made then would miss it.
-        warming = asyncio.create_task(self._client.warm_up())
-        answers = await asyncio.gather(*(self._call(job) for job in admitted))
-        await warming
-        return list(answers)
+    async def _call_all(self, admitted: Sequence[Admitted], listener: Listener) -> None:
+        calls = [asyncio.create_task(self._warm_up(admitted[0].appid))]
+        for moment, job in sorted(((max(job.not_before, job.slot.opens), job) for job in admitted), key=itemgetter(0)):
+            await _until(moment)
+            calls.append(asyncio.create_task(self._call(job, listener)))
+        await asyncio.gather(*calls)
 
-    async def _call(self, job: Admitted) -> Answer:
-        departure = _Departure(job, self._spares[job.lane])
+    async def _warm_up(self, appid: str) -> None:
+        """Have a token and a connection when the first slot opens: what is fetched then would miss it."""
+        if (source := self._source(appid)) is not None:
+            with suppress(CallRefused, Unreachable):
+                await source.current()
+            await self._client.warm_up()
+
+    async def _call(self, job: Admitted, listener: Listener) -> None:
+        departure = _Departure(job, self._spares[job.lane], listener)
         outcome: Outcome | None
         try:
             outcome = await self._send(job, departure)
-        except Exception as error:  # noqa: BLE001 - an error of ours must not lose the slice's other answers
+        except Exception as error:  # noqa: BLE001 - an error of ours must not lose the job's answer
             fault = type(error).__name__
             self._emit(CallBroke(job_id=job.id, fault=fault))
             outcome = Retry(never_left=True) if departure.left_at is None else Unknown(what=fault)
-        if departure.is_missed and departure.left_at is None:
-            outcome = None
-        return Answer(job=job, outcome=outcome, called_at=departure.left_at)
+        if departure.left_at is None:
+            listener.left()
+            if departure.is_missed:
+                outcome = None
+        listener.hand_in(Answer(job=job, outcome=outcome, called_at=departure.left_at))
 
     async def _send(self, job: Admitted, departure: "_Departure") -> Outcome:  # noqa: PLR0911 - one return an ending
         """Call once; if the token was not accepted, refresh it and call once more."""
@@ -103,7 +121,6 @@ class Caller:
         except (CallRefused, Unreachable) as error:
             self._emit(TokenUnavailable(appid=job.appid, fault=type(error).__name__))
             return Retry(never_left=True)
-        await _until(max(job.not_before, job.slot.opens))
         outcome = await self._client.send(job.message, token, slot=departure)
         if isinstance(outcome, DayOver) and not await self._is_day_over(token):
             return SlowDown(errcode=outcome.errcode, to_next_minute=True)
@@ -133,9 +150,10 @@ class Caller:
 class _Departure:
     """When one call may leave: asked by the transport once the connection is there, right before the first byte."""
 
-    def __init__(self, job: Admitted, spares: "_Spares") -> None:
+    def __init__(self, job: Admitted, spares: "_Spares", listener: Listener) -> None:
         self._job = job
         self._spares = spares
+        self._listener = listener
         self._slot: Slot | None = job.slot
         self.left_at: float | None = None
         self.is_missed = False
@@ -149,6 +167,8 @@ class _Departure:
         """Wait for the slot, or for another if it was missed; False when the lease leaves no time for a call."""
         while clock.monotonic() <= self._job.call_by:
             if self._slot is not None and await self._slot.reached() and clock.monotonic() <= self._job.call_by:
+                if self.left_at is None:
+                    self._listener.left()
                 self.left_at = clock.monotonic()
                 return True
             self._slot = await self._spares.take()

@@ -1,15 +1,14 @@
-"""One batch from the queue to the last settled answer."""
+"""One batch from the queue to its last call; what comes back is settled beside it."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
 from dataclasses import dataclass
 
 from pushjobs import clock
 from pushjobs.delivery.admission import Admission
 from pushjobs.delivery.allowance import Allowance
-from pushjobs.delivery.calling import Caller, Calling
-from pushjobs.delivery.settle import Settlement
+from pushjobs.delivery.calling import Caller
+from pushjobs.delivery.settler import Settler
 from pushjobs.domain.events import BatchDropped
 from pushjobs.domain.job import JobId, Lane, Reason
 from pushjobs.errors import Unreachable
@@ -27,7 +26,9 @@ _SHORTEST_ADMISSION, _LONGEST_ADMISSION = 0.010, 0.150
 _BEGIN_SECONDS = 0.1
 """How long before a slice's first job its slots are reserved."""
 
-_MOST_UNDER_WAY = 4
+_LOOK_SECONDS = 0.25
+"""How often a batch that waits for room looks whether the process drains."""
+
 _REDIS_SECONDS = 0.25
 
 
@@ -40,14 +41,6 @@ class Waiting:
     due: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _UnderWay:
-    """A slice whose calls are running, and when it was admitted."""
-
-    calling: Calling
-    since: float
-
-
 class Delivery:
     """Delivers batches; one a process. `is_draining` is asked between slices: once true, no new slice begins."""
 
@@ -57,7 +50,7 @@ class Delivery:
         allowance: Allowance,
         admission: Admission,
         caller: Caller,
-        settlement: Settlement,
+        settler: Settler,
         *,
         slice_size: int,
         is_draining: Callable[[], bool],
@@ -67,40 +60,37 @@ class Delivery:
         self._allowance = allowance
         self._admission = admission
         self._caller = caller
-        self._settlement = settlement
+        self._settler = settler
         self._slice_size = slice_size
         self._admission_seconds = _SHORTEST_ADMISSION
         self._is_draining = is_draining
         self._emit = emit
 
     def deliver(self, app_no: int, lane: Lane, batch: Sequence[Waiting]) -> None:
-        """Send a batch of released jobs, soonest first. Release numbers that are out of date are ignored."""
+        """Send a batch of released jobs, soonest first. Release numbers that are out of date are ignored.
+
+        Returns when the last slice is calling: the next batch's admission overlaps with it. `close` waits for the rest.
+        """
         if len(batch) > self._slice_size:
             # The first slice is admitted at once; the others' leases must last until their turn.
             self._admission.renew(_numbers(batch))
         pending = deque(batch)
-        under_way: deque[_UnderWay] = deque()
         slots: deque[Slot] = deque()
-        try:
-            while pending:
-                if self._is_draining():
-                    self._drop(app_no, lane, pending, Reason.DRAINED)
-                    break
-                pause = self._begin(app_no, lane, pending, slots, under_way)
-                self._settle_what_is_done(app_no, lane, under_way, pause)
-        finally:
-            # Whatever ended the loop, answers that are on their way must be written.
-            while under_way:
-                self._settle(app_no, lane, under_way.popleft())
+        while pending:
+            if self._is_draining():
+                self._drop(app_no, lane, pending, Reason.DRAINED)
+            elif self._settler.has_room(within=_LOOK_SECONDS) and (pause := self._begin(app_no, lane, pending, slots)):
+                clock.pause(pause)
 
-    def _begin(
-        self,
-        app_no: int,
-        lane: Lane,
-        pending: deque[Waiting],
-        slots: deque[Slot],
-        under_way: deque[_UnderWay],
-    ) -> float:
+    def finish(self) -> None:
+        """Return when everything that was called is settled."""
+        self._settler.finish()
+
+    def close(self) -> None:
+        """Finish, and begin nothing more."""
+        self._settler.close()
+
+    def _begin(self, app_no: int, lane: Lane, pending: deque[Waiting], slots: deque[Slot]) -> float:
         """Begin a slice if there are slots for it; return how long to wait before the next try."""
         now = clock.monotonic()
         if (early := pending[0].due - now - _BEGIN_SECONDS) > 0:
@@ -125,7 +115,8 @@ class Delivery:
             slots.popleft()
         self._allowance.put_back(app_no, count - len(admitted))
         if admitted:
-            under_way.append(_UnderWay(calling=self._caller.start(admitted), since=since))
+            self._settler.expect(len(admitted))
+            self._caller.start(admitted, self._settler)
         return 0.0
 
     def _expect(self, took: float) -> None:
@@ -145,23 +136,6 @@ class Delivery:
             return given.seconds
         slots.extend(given.slot(index) for index in range(given.count))
         return 0.0
-
-    def _settle_what_is_done(self, app_no: int, lane: Lane, under_way: deque[_UnderWay], pause: float) -> None:
-        """Settle slices whose answers are in; wait `pause` seconds at most for one, longer when too many are out."""
-        deadline = clock.monotonic() + pause
-        while under_way:
-            if len(under_way) < _MOST_UNDER_WAY:
-                left = max(deadline - clock.monotonic(), 0.0)
-                if not wait([under_way[0].calling], timeout=left).done:
-                    return
-            self._settle(app_no, lane, under_way.popleft())
-        if (left := deadline - clock.monotonic()) > 0:
-            clock.pause(left)
-
-    def _settle(self, app_no: int, lane: Lane, under_way: _UnderWay) -> None:
-        answers = under_way.calling.result()
-        self._allowance.put_back(app_no, sum(answer.called_at is None for answer in answers))
-        self._settlement.settle(app_no, lane, answers, since=under_way.since)
 
     def _drop(self, app_no: int, lane: Lane, pending: deque[Waiting], reason: Reason) -> None:
         self._admission.give_back(_numbers(pending), reason)

@@ -54,8 +54,8 @@ class Settlement:
         self._breakers = breakers
         self._emit = emit
 
-    def settle(self, app_no: int, lane: Lane, answers: Sequence[Answer], *, since: float) -> None:
-        """Write the answers; come back only when they are committed. `since`: when the slice was admitted."""
+    def settle(self, app_no: int, lane: Lane, answers: Sequence[Answer]) -> None:
+        """Write the answers of different users; come back only when they are committed."""
         now = clock.now()
         made = [move_for(answer, draw=random.random()) for answer in answers]  # noqa: S311 - jitter
         is_down = self._breakers.weigh(answers)
@@ -69,7 +69,7 @@ class Settlement:
             else:
                 break
         counted = Counter(move.transition for move in made)
-        seconds = clock.monotonic() - since
+        seconds = clock.monotonic() - min(answer.job.admitted_at for answer in answers)
         self._emit(SliceSettled(app_no=app_no, lane=lane, moves=counted, late=late, seconds=seconds))
 
     def _write(

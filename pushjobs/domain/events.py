@@ -22,6 +22,7 @@ __all__ = [
     "JobsUnpublished",
     "MessageUnreadable",
     "Paused",
+    "SettleBroke",
     "SettleRepeated",
     "SliceSettled",
     "TokenUnavailable",
@@ -79,6 +80,16 @@ class SliceSettled:
     moves: Mapping[Transition, int]
     late: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleBroke:
+    """Settling a slice ended in an error of our own making; its jobs will be in doubt."""
+
+    app_no: int
+    lane: Lane
+    jobs: int
+    fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +153,7 @@ Event = (
     | JobsUnpublished
     | MessageUnreadable
     | Paused
+    | SettleBroke
     | SettleRepeated
     | SliceSettled
     | TokenUnavailable

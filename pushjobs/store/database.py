@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Connection, TextClause, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, TextClause, TextualSelect, column, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, scoped_session
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, scoped_session
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.errors import Misconfigured, NotReady, Unreachable
 
-__all__ = ["CallersSession", "Database", "Transaction", "as_json", "joined", "statement"]
+__all__ = ["CallersSession", "Database", "Transaction", "as_json", "hot_statement", "joined", "statement"]
 
 Transaction = Connection
 """An open transaction, as other rooms pass it along without knowing SQLAlchemy."""
@@ -111,11 +111,23 @@ def statement(sql: str, *transitions: Transition) -> TextClause:
     `{release.sources}` becomes `IN ('scheduled')` and `{release.target}` becomes `'released'`, as literals: the
     planner proves a partial index's predicate only from literals, never from parameters.
     """
+    return text(_filled(sql, transitions))
+
+
+def hot_statement(sql: str, *transitions: Transition, columns: Sequence[str]) -> TextualSelect:
+    """Write a statement of every slice, as `statement` does, and name its columns.
+
+    SQLAlchemy then keeps what it learns of a result for the next one, which costs more than the rows do.
+    """
+    return text(_filled(sql, transitions)).columns(*(column(name) for name in columns))
+
+
+def _filled(sql: str, transitions: Sequence[Transition]) -> str:
     for transition in transitions:
         listed = ", ".join(f"'{state}'" for state in sources(transition))
         sql = sql.replace(f"{{{transition}.sources}}", f"IN ({listed})")
         sql = sql.replace(f"{{{transition}.target}}", f"'{target(transition)}'")
-    return text(sql)
+    return sql
 
 
 def as_json(rows: Sequence[dict[str, Any]]) -> str:

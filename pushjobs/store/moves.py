@@ -7,14 +7,13 @@ matches nothing and changes nothing; the caller learns which moves took hold and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection
 
 from pushjobs.domain.job import JobId, JobState, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
-from pushjobs.store.database import as_json, statement
+from pushjobs.store.database import as_json, hot_statement, statement
 
 __all__ = ["Move", "apply", "note_late"]
 
@@ -24,9 +23,8 @@ class Move:
     """One job's change of state, under one release number.
 
     `due_in`: seconds from the database's now to the next try; one beyond the deadline becomes the deadline, where the
-    job expires and its owner hears of it. `lease`: seconds the mover may hold the job.
-    `called_ago`: seconds since the call left. `counts`: whether the attempt counts.
-    `charged_day`, `credit_held`: what an admission charged; a job that will not be sent carries no charge any more.
+    job expires and its owner hears of it. `called_ago`: seconds since the call left. `counts`: whether the attempt
+    counts. A job that will not be sent carries no charge any more.
     """
 
     id: JobId
@@ -36,23 +34,19 @@ class Move:
     errcode: int | None = None
     msgid: int | None = None
     due_in: float | None = None
-    lease: float | None = None
     called_ago: float | None = None
     counts: bool = False
-    charged_day: date | None = None
-    credit_held: bool = False
 
 
 # Rows are locked in the order of their ids by everyone who locks several (design 12.9): no deadlocks among movers.
 # `closed_at` and `lease_until` follow from the target state; the table's checks hold them to it.
 # A doubt has counted its attempt; a late answer to it does not count it again.
-_APPLY = statement(
+_APPLY = hot_statement(
     """
 WITH moves AS (
     SELECT * FROM json_to_recordset(:moves) AS m(
         id bigint, release_no int, transition text, sources text, target text, reason text, errcode int,
-        msgid bigint, due_in float, lease float, called_ago float, counts int, charged_day date,
-        credit_held boolean)
+        msgid bigint, due_in float, called_ago float, counts int)
 ), locked AS MATERIALIZED (
     SELECT j.id, j.state AS was FROM pushjobs.jobs j JOIN moves m USING (id)
      WHERE j.release_no = m.release_no AND j.state = ANY (m.sources::pushjobs.job_state[])
@@ -66,10 +60,9 @@ WITH moves AS (
            attempts = j.attempts + coalesce(m.counts, 0) - (j.state = {doubt.target})::int,
            due_at = CASE WHEN m.due_in IS NULL THEN j.due_at
                          ELSE least(clock_timestamp() + make_interval(secs => m.due_in), j.expires_at) END,
-           lease_until = now() + make_interval(secs => m.lease),
-           charged_day = CASE WHEN m.target IN ('sent', 'in_doubt') THEN j.charged_day ELSE m.charged_day END,
-           credit_held = CASE WHEN m.target IN ('sent', 'in_doubt') THEN j.credit_held
-                              ELSE coalesce(m.credit_held, false) END,
+           lease_until = NULL,
+           charged_day = CASE WHEN m.target IN ('sent', 'in_doubt') THEN j.charged_day END,
+           credit_held = m.target IN ('sent', 'in_doubt') AND j.credit_held,
            called_at = coalesce(clock_timestamp() - make_interval(secs => m.called_ago), j.called_at),
            closed_at = CASE WHEN m.target NOT IN ('scheduled', 'released', 'sending') THEN clock_timestamp() END
       FROM moves m JOIN locked l USING (id)
@@ -81,6 +74,7 @@ WITH moves AS (
 )
 SELECT id, was FROM moved""",
     Transition.DOUBT,
+    columns=("id", "was"),
 )
 
 _LATE = statement("""
@@ -97,8 +91,8 @@ def apply(connection: Connection, moves: Sequence[Move]) -> dict[JobId, JobState
     """
     if not moves:
         return {}
-    rows = connection.execute(_APPLY, {"moves": as_json([_row(move) for move in moves])})
-    return {JobId(row.id): JobState(row.was) for row in rows}
+    rows = connection.execute(_APPLY, {"moves": as_json([_row(move) for move in moves])}).all()
+    return {job_id: _STATES[was] for job_id, was in rows}
 
 
 def note_late(connection: Connection, moves: Sequence[Move]) -> None:
@@ -116,7 +110,8 @@ _WORDS = {
     }
     for each in Transition
 }
-_OWN = ("reason", "errcode", "msgid", "due_in", "lease", "called_ago", "charged_day")
+_STATES = {each.value: each for each in JobState}
+_OWN = ("reason", "errcode", "msgid", "due_in", "called_ago")
 
 
 def _row(move: Move) -> dict[str, Any]:
@@ -128,6 +123,4 @@ def _row(move: Move) -> dict[str, Any]:
             row[name] = value
     if move.counts:
         row["counts"] = 1
-    if move.credit_held:
-        row["credit_held"] = True
     return row

@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection
 
-from pushjobs.store.database import as_json, statement
+from pushjobs.store.database import as_json, hot_statement, statement
 
 __all__ = ["Charged", "InTheWay", "Settled", "charge", "settle"]
 
@@ -45,7 +45,8 @@ class Settled:
 
 
 # The day only moves on: a worker whose clock lags at midnight charges the day that has begun, or it would begin anew.
-_CHARGE = statement("""
+_CHARGE = hot_statement(
+    """
 INSERT INTO pushjobs.recipients AS r (app_no, recipient, quota_day, sent, held, in_flight_until)
 SELECT :app_no, decode(c.recipient, 'hex'), :day, 0, 1, now() + make_interval(secs => :lease)
   FROM json_to_recordset(:charges) AS c(recipient text)
@@ -57,7 +58,9 @@ SELECT :app_no, decode(c.recipient, 'hex'), :day, 0, 1, now() + make_interval(se
        in_flight_until = excluded.in_flight_until
  WHERE (r.in_flight_until IS NULL OR r.in_flight_until < now())
    AND (r.quota_day < excluded.quota_day OR r.sent + r.held < :cap)
-RETURNING recipient, quota_day""")
+RETURNING recipient, quota_day""",
+    columns=("recipient", "quota_day"),
+)
 
 _LOOK = statement("""
 SELECT recipient, coalesce(in_flight_until >= now(), false) AS is_in_flight,
@@ -101,7 +104,7 @@ def charge(
     """
     values = {"app_no": app_no, "day": day}
     charges = {**values, "charges": _rows(recipients), "lease": lease, "cap": _NO_CAP if cap is None else cap}
-    days = {bytes(row.recipient): row.quota_day for row in connection.execute(_CHARGE, charges)}
+    days = {bytes(recipient): day for recipient, day in connection.execute(_CHARGE, charges).all()}
     left = sorted(set(recipients).difference(days))
     if not left:
         return Charged(days=days, in_the_way={})

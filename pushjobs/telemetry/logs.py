@@ -17,6 +17,7 @@ from pushjobs.domain.events import (
     JobsUnpublished,
     MessageUnreadable,
     Paused,
+    SettleBroke,
     SettleRepeated,
     SliceSettled,
     TokenUnavailable,
@@ -25,7 +26,10 @@ from pushjobs.domain.lifecycle import Transition
 
 __all__ = ["configure", "log"]
 
-_TROUBLE = (BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused, SettleRepeated, TokenUnavailable)
+_TROUBLE = (
+    *(BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused),
+    *(SettleBroke, SettleRepeated, TokenUnavailable),
+)
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
 _logger = structlog.wrap_logger(

@@ -74,6 +74,21 @@ def deliver(runtime: Runtime, batch: Batch, *, lane: Lane = Lane.BULK) -> None:
     """Deliver as a worker would; nothing is nothing."""
     now = clock.monotonic()
     runtime.delivery.deliver(1, lane, [Waiting(id=job_id, release_no=number, due=now) for job_id, number in batch])
+    runtime.delivery.finish()
+
+
+class _Heard:
+    """What is told of a slice's calls."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.leavings = 0
+
+    def left(self) -> None:
+        self.leavings += 1
+
+    def hand_in(self, answer: Answer) -> None:
+        self.answers.append(answer)
 
 
 def admit(runtime: Runtime, batch: Batch) -> list[Admitted]:
@@ -85,12 +100,15 @@ def admit(runtime: Runtime, batch: Batch) -> list[Admitted]:
 
 def call(runtime: Runtime, admitted: Sequence[Admitted]) -> list[Answer]:
     """Call WeChat for a slice and wait for its answers."""
-    return runtime.delivery._caller.start(admitted).result()
+    heard = _Heard()
+    runtime.delivery._caller.start(admitted, heard).result()
+    assert heard.leavings == len(heard.answers)
+    return heard.answers
 
 
 def settle(runtime: Runtime, answers: Sequence[Answer]) -> None:
     """Write a slice's answers."""
-    runtime.delivery._settlement.settle(1, Lane.BULK, answers, since=clock.monotonic())
+    runtime.delivery._settler._settlement.settle(1, Lane.BULK, answers)
 
 
 def only_job(runtime: Runtime) -> Job:

@@ -18,7 +18,7 @@ from pushjobs.settings import LEASE_SECONDS, Settings
 from pushjobs.store import moves, releases, slices
 from pushjobs.store.releases import Bucket
 from tests.acceptance.installation import wait_for
-from tests.integration.hands import SEND, admit, claim, deliver, end_leases, only_job, schedule
+from tests.integration.hands import SEND, admit, call, claim, deliver, end_leases, only_job, schedule, settle
 
 
 @pytest.fixture
@@ -175,11 +175,9 @@ def test_an_expired_token_is_replaced_and_the_call_made_once_more(runtime: Runti
 def test_a_worker_that_overslept_calls_nobody(runtime: Runtime, sandbox: SandboxClient) -> None:
     """12.1 Call-by: past the moment by which an answer fits the lease, the job goes back instead of out."""
     schedule(runtime)
-    delivery = runtime.delivery
     [admitted] = admit(runtime, claim(runtime))
     slept = _replace(admitted, call_by=clock.monotonic() - 0.001)
-    answers = delivery._caller.start([slept]).result()
-    delivery._settlement.settle(1, Lane.BULK, answers, since=clock.monotonic())
+    settle(runtime, call(runtime, [slept]))
 
     job = only_job(runtime)
     assert (job.state, job.reason, job.attempts) == (JobState.SCHEDULED, Reason.TOO_LATE_TO_CALL, 0)
@@ -199,14 +197,11 @@ def test_call_by_leaves_time_for_the_answer(runtime: Runtime) -> None:
 def test_a_late_answer_settles_the_doubt_it_belongs_to(runtime: Runtime) -> None:
     """12.3 A worker given up for dead that answers after all settles its job while the number is still its own."""
     schedule(runtime)
-    delivery = runtime.delivery
-    admitted = admit(runtime, claim(runtime))
-    calling = delivery._caller.start(admitted)
-    answers = calling.result()
+    answers = call(runtime, admit(runtime, claim(runtime)))
     end_leases(runtime)
     runtime.upkeep.rescue()
     assert only_job(runtime).state is JobState.IN_DOUBT
-    delivery._settlement.settle(1, Lane.BULK, answers, since=clock.monotonic())
+    settle(runtime, answers)
 
     assert only_job(runtime).state is JobState.SENT
 
@@ -214,12 +209,11 @@ def test_a_late_answer_settles_the_doubt_it_belongs_to(runtime: Runtime) -> None
 def test_an_answer_of_an_older_release_is_only_history(runtime: Runtime) -> None:
     """12.3 Once the job was released anew, what the first worker says changes nothing and is noted."""
     schedule(runtime)
-    delivery = runtime.delivery
-    answers = delivery._caller.start(admit(runtime, claim(runtime))).result()
+    answers = call(runtime, admit(runtime, claim(runtime)))
     with runtime.database.transaction() as connection:  # what "send again" by an operator comes down to
         connection.exec_driver_sql("UPDATE pushjobs.jobs SET state = 'scheduled', lease_until = NULL")
     claim(runtime)
-    delivery._settlement.settle(1, Lane.BULK, answers, since=clock.monotonic())
+    settle(runtime, answers)
 
     job = only_job(runtime)
     assert job.state is JobState.RELEASED
@@ -229,21 +223,19 @@ def test_an_answer_of_an_older_release_is_only_history(runtime: Runtime) -> None
 def test_known_answers_outlive_a_restart_of_the_database(runtime: Runtime, sandbox: SandboxClient) -> None:
     """12.3 A settle is repeated until it commits: PostgreSQL going away after the call makes no doubts."""
     schedule(runtime, 10)
-    delivery = runtime.delivery
-    answers = delivery._caller.start(admit(runtime, claim(runtime))).result()
+    answers = call(runtime, admit(runtime, claim(runtime)))
     repeated = threading.Event()
-    delivery._settlement._emit = lambda event: repeated.set() if type(event).__name__ == "SettleRepeated" else None
+    settlement = runtime.delivery._settler._settlement
+    settlement._emit = lambda event: repeated.set() if type(event).__name__ == "SettleRepeated" else None
     with runtime.database.transaction() as other:
         # Somebody else's lock in place of a stopped server: the statement times out, is rolled back, and is repeated.
         other.exec_driver_sql("SELECT id FROM pushjobs.jobs FOR UPDATE")
         impatient = Runtime(runtime.settings)
-        delivery._settlement._database = impatient.database
+        settlement._database = impatient.database
         with impatient.database.transaction() as connection:
             connection.exec_driver_sql("ALTER ROLE CURRENT_USER SET lock_timeout = '200ms'")
         impatient.database._engine.dispose()
-        settling = threading.Thread(
-            target=delivery._settlement.settle, args=(1, Lane.BULK, answers), kwargs={"since": clock.monotonic()}
-        )
+        settling = threading.Thread(target=settlement.settle, args=(1, Lane.BULK, answers))
         settling.start()
         assert repeated.wait(10), "the settle was not repeated"
         other.exec_driver_sql("ALTER ROLE CURRENT_USER RESET lock_timeout")
@@ -353,7 +345,7 @@ def test_a_slice_that_matches_nothing_changes_nothing(runtime: Runtime) -> None:
     [(job_id, number)] = claim(runtime)
     with runtime.database.transaction() as connection:
         assert slices.lock(connection, [(job_id, number + 1)]) == []
-        wrong = moves.Move(id=job_id, release_no=number + 1, transition=Transition.ADMIT, lease=LEASE_SECONDS)
+        wrong = moves.Move(id=job_id, release_no=number + 1, transition=Transition.POSTPONE, due_in=1.0)
         assert moves.apply(connection, [wrong]) == {}
     assert only_job(runtime).state is JobState.RELEASED
 

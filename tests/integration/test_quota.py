@@ -285,7 +285,7 @@ def test_the_charge_stands_on_the_job(runtime: Runtime) -> None:
     assert ask(runtime, "SELECT charged_day FROM pushjobs.jobs") == [(today,)]
     assert admitted[0].charge.day == today
     ask(runtime, "UPDATE pushjobs.recipients SET in_flight_until = NULL")
-    runtime.delivery._settlement.settle(1, admitted[0].lane, [Answer(job=admitted[0], outcome=None)], since=0.0)
+    settle(runtime, [Answer(job=admitted[0], outcome=None)])
     assert only_job(runtime).state is JobState.SCHEDULED
     assert ask(runtime, "SELECT charged_day FROM pushjobs.jobs") == [(None,)]
     assert day(runtime) == (0, 0)

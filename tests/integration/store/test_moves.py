@@ -7,7 +7,6 @@ import pytest
 
 from pushjobs.domain.job import JobState, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
-from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store import moves, releases, slices
 from pushjobs.store.moves import Move
 from pushjobs.store.releases import Released
@@ -15,17 +14,21 @@ from tests.integration.store.shelf import Shelf
 
 WORKERS = 8
 
+MOVES = [each for each in Transition if each is not Transition.ADMIT]
+"""What `moves.apply` is asked for: an admission locks its rows itself."""
+
 
 def older(released: list[Released]) -> list[Released]:
     """The same jobs under the number before."""
     return [Released(id=job.id, release_no=job.release_no - 1, due_in=0.0) for job in released]
 
 
-@pytest.mark.parametrize("transition", [each for each in Transition if JobState.RELEASED in sources(each)])
+@pytest.mark.parametrize("transition", [each for each in MOVES if JobState.RELEASED in sources(each)])
 def test_an_old_number_moves_nothing(shelf: Shelf, transition: Transition) -> None:
     """Whoever holds an old release number changes nothing and is told so."""
     released = shelf.released(3)
-    assert shelf.move(older(released), transition, lease=None, reason=Reason.DRAINED) == set()
+    assert shelf.move(older(released), transition, reason=Reason.DRAINED) == set()
+    assert shelf.admit(older(released)) == set()
     for job in released:
         assert shelf.get(job.id).state is JobState.RELEASED
         assert shelf.history(job.id) == []
@@ -57,7 +60,7 @@ def test_only_the_valid_moves_of_a_slice_take_hold(shelf: Shelf) -> None:
     shelf.cancel([cancelled.id])
     unknown = Released(id=type(valid.id)(999_999), release_no=1, due_in=0.0)
     asked = [unknown, cancelled, *older([outdated]), valid]
-    assert shelf.move(asked, Transition.ADMIT, lease=LEASE_SECONDS) == {valid.id}
+    assert shelf.admit(asked) == {valid.id}
 
 
 def test_a_move_tells_what_its_job_was(shelf: Shelf) -> None:
@@ -73,7 +76,8 @@ def test_a_move_tells_what_its_job_was(shelf: Shelf) -> None:
 
 def test_nothing_to_move_asks_nothing(shelf: Shelf) -> None:
     """An empty slice is no statement."""
-    assert shelf.move([], Transition.ADMIT) == set()
+    assert shelf.move([], Transition.DELIVER) == set()
+    assert shelf.admit([]) == set()
 
 
 def test_the_history_tells_exactly_the_moves_with_a_reason(shelf: Shelf) -> None:
@@ -85,7 +89,7 @@ def test_the_history_tells_exactly_the_moves_with_a_reason(shelf: Shelf) -> None
     told = (entry.release_no, entry.transition, entry.state, entry.reason, entry.errcode)
     assert told == (1, Transition.DEFER, JobState.SCHEDULED, Reason.RETRY, -1)
     [again] = shelf.claim()
-    shelf.move([again], Transition.ADMIT, lease=LEASE_SECONDS)
+    shelf.admit([again])
     shelf.move([again], Transition.DELIVER, msgid=7, called_ago=0.1, counts=True)
     assert shelf.history(job.id) == [entry]
     sent = shelf.get(job.id)
@@ -98,7 +102,7 @@ def test_a_cancelled_job_cannot_be_admitted(shelf: Shelf) -> None:
     assert shelf.cancel([job.id]) == {job.id}
     with shelf.database.transaction() as connection:
         assert slices.lock(connection, [(job.id, job.release_no)]) == []
-    assert shelf.move([job], Transition.ADMIT, lease=LEASE_SECONDS) == set()
+    assert shelf.admit([job]) == set()
     assert shelf.get(job.id).state is JobState.CANCELLED
 
 
@@ -135,7 +139,7 @@ def test_an_answer_to_an_older_release_is_only_history(shelf: Shelf) -> None:
     assert shelf.get(first.id).state is JobState.RELEASED
     [entry] = shelf.history(first.id)
     assert (entry.release_no, entry.transition, entry.reason) == (1, Transition.DELIVER, Reason.LATE_ANSWER)
-    assert shelf.move([second], Transition.ADMIT, lease=LEASE_SECONDS) == {first.id}
+    assert shelf.admit([second]) == {first.id}
 
 
 def test_overlapping_slices_in_any_order_do_not_deadlock(shelf: Shelf) -> None:
@@ -152,7 +156,7 @@ def test_overlapping_slices_in_any_order_do_not_deadlock(shelf: Shelf) -> None:
             for part in parts:
                 with shelf.database.transaction() as connection:
                     releases.renew(connection, [job.id for job in part])
-                moved += len(shelf.move(part, Transition.ADMIT, lease=LEASE_SECONDS))
+                moved += len(shelf.admit(part))
                 with shelf.database.transaction() as connection:
                     slices.lock(connection, [(job.id, job.release_no) for job in part])
                 shelf.cancel([job.id for job in part[::40]])
@@ -174,7 +178,7 @@ def test_one_worker_of_many_admits_a_job(shelf: Shelf) -> None:
 
     def admit(_: int) -> set[int]:
         barrier.wait()
-        return set(shelf.move(released, Transition.ADMIT, lease=LEASE_SECONDS))
+        return set(shelf.admit(released))
 
     with ThreadPoolExecutor(WORKERS) as threads:
         admitted = list(threads.map(admit, range(WORKERS)))

@@ -102,12 +102,14 @@ def test_a_slice_is_locked_and_moved_by_its_ids(filled: Shelf) -> None:
     """Admitting, moving, renewing and cancelling a slice find their jobs by the primary key."""
     ids = [row[0] for row in filled.ask("SELECT id FROM pushjobs.jobs WHERE state = 'released' LIMIT 100")]
     asked = as_json([{"id": job_id, "release_no": 1} for job_id in ids])
-    made = as_json([moves._row(moves.Move(id=job_id, release_no=1, transition=Transition.ADMIT)) for job_id in ids])
+    made = as_json([moves._row(moves.Move(id=job_id, release_no=1, transition=Transition.EXPIRE)) for job_id in ids])
+    begun = as_json([{"id": job_id, "day": clock.now().date(), "credit_held": False} for job_id in ids])
     with filled.database.transaction() as connection:
         plans = [
             explain(connection, slices._LOCK, {"asked": asked}),
+            explain(connection, slices._BEGIN, {"begun": begun, "lease": 15.0}),
             explain(connection, moves._APPLY, {"moves": made}),
-            explain(connection, releases._RENEW, {"ids": ids, "lease": 15.0}),
+            explain(connection, releases._RENEW, {"ids": "{" + ",".join(map(str, ids)) + "}", "lease": 15.0}),
             explain(connection, jobs._CANCEL, {"ids": ids, "reason": Reason.REQUESTED}),
         ]
     for plan in plans:

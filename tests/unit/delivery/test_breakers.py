@@ -26,6 +26,7 @@ JOB = Admitted(
     message=Message(touser="oUser", content=Content(template_id="tpl", data=())),
     charge=Charge(app_no=1, recipient=b"r", template_no=1, day=date(2026, 12, 1), credit_held=False, is_capped=False),
     slot=Slot(opens=0.0, closes=0.0),
+    admitted_at=0.0,
     not_before=0.0,
     call_by=0.0,
     lane=Lane.BULK,

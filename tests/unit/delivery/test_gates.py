@@ -76,7 +76,7 @@ def told(held: Sequence[Move]) -> list[tuple[Transition, Reason | None, float | 
 )
 def test_what_could_only_go_after_its_deadline_expires(due_in: float, expires_in: float, is_held: bool) -> None:
     """A job is let through only if its moment lies before its deadline and the deadline before it."""
-    passing, held = pass_gates([replace(JOB, due_in=due_in, expires_in=expires_in)], NOW)
+    passing, held = pass_gates([JOB._replace(due_in=due_in, expires_in=expires_in)], NOW)
     assert told(held) == [(Transition.EXPIRE, Reason.DEADLINE, None)] * is_held
     assert len(passing) == (not is_held)
 
@@ -84,7 +84,7 @@ def test_what_could_only_go_after_its_deadline_expires(due_in: float, expires_in
 @pytest.mark.parametrize(("due_in", "is_held"), [(-60.0, False), (0.0, False), (0.4, False), (2.0, False), (2.1, True)])
 def test_what_is_due_later_goes_back_untouched(due_in: float, is_held: bool) -> None:
     """A job a worker would have to wait for long is given back without a reason, its moment as it was."""
-    _, held = pass_gates([replace(JOB, due_in=due_in)], NOW)
+    _, held = pass_gates([JOB._replace(due_in=due_in)], NOW)
     assert told(held) == [(Transition.GIVE_BACK, None, None)] * is_held
 
 
@@ -116,7 +116,7 @@ def test_a_paused_template_makes_way(until_in: float | None, wait: float) -> Non
 def test_quiet_hours_hold_bulk_and_let_urgent_pass() -> None:
     """In quiet hours bulk jobs wait for their end; urgent ones go."""
     quiet = replace(NOW, quiet_hours=read_quiet_hours("22:00-08:00", "quiet_hours"))
-    urgent = replace(JOB, id=JobId(2), lane=Lane.URGENT)
+    urgent = JOB._replace(id=JobId(2), lane=Lane.URGENT)
     passing, held = pass_gates([JOB, urgent], quiet)
     assert passing == [urgent]
     assert told(held) == [(Transition.POSTPONE, Reason.QUIET_HOURS, 9 * 3600.0)]
@@ -128,7 +128,7 @@ def test_every_gate_moves_what_it_holds_out_of_released() -> None:
     """Whatever a gate says applies to a released job, under the number it was released with, and once."""
     quiet = read_quiet_hours("22:00-08:00", "quiet_hours")
     now = replace(NOW, pauses=[PAUSE, replace(PAUSE, template_no=7)], quiet_hours=quiet)
-    for hopeless in (replace(JOB, due_in=60.0, expires_in=-1.0), replace(JOB, due_in=60.0), JOB):
+    for hopeless in (JOB._replace(due_in=60.0, expires_in=-1.0), JOB._replace(due_in=60.0), JOB):
         passing, [move] = pass_gates([hopeless], now)
         assert passing == []
         assert JobState.RELEASED in sources(move.transition)

@@ -66,6 +66,7 @@ def answer(outcome: Outcome | None, *, attempts: int = 0) -> Answer:
         message=Message(touser="oUser", content=Content(template_id="tpl", data=(("thing1", "一"),))),
         charge=CHARGE,
         slot=Slot(opens=0.0, closes=0.0),
+        admitted_at=0.0,
         not_before=0.0,
         call_by=0.0,
         lane=Lane.BULK,
@@ -167,7 +168,7 @@ def test_known_answers_outlast_any_outage(monkeypatch: pytest.MonkeyPatch) -> No
     away = _Away(5000)
     with pytest.raises(LookupError):
         Settlement(cast("Database", away), Breakers(faults_in_a_row=10, emit=told.append), emit=told.append).settle(
-            1, Lane.BULK, [answer(Sent())], since=0.0
+            1, Lane.BULK, [answer(Sent())]
         )
     assert len(pauses) == len(told) == 5000
     assert pauses == sorted(pauses)
