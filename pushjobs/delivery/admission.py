@@ -1,6 +1,5 @@
 """Admit: one transaction that locks a slice, passes it through the gates, charges it and marks it as `sending`."""
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -127,11 +126,8 @@ class Admission:
         return left if left < _LAST_OF_A_DAY + _FARTHEST_SLOT else 0.0
 
     def _until_day_ends(self) -> float:
-        rules = self._terms.rules
-        if rules.daily_quota is None:
-            return math.inf
         now = clock.now()
-        return (next_midnight(now, rules.zone) - now).total_seconds()
+        return (next_midnight(now, self._terms.rules.zone) - now).total_seconds()
 
     def renew(self, asked: Sequence[tuple[JobId, int]]) -> None:
         """Prolong the leases of a batch that waited long before anyone began it."""
