@@ -6,7 +6,8 @@ fact of its own: bounds, codes, states and waits come from the modules that obey
 
 import ast
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -43,6 +44,8 @@ from pushjobs.wechat.errcodes import ERRCODES, SOURCES
 __all__ = ["PAGES", "REFERENCE"]
 
 REFERENCE = Path(__file__).parent / "reference"
+_FINE_PRINT = Path(__file__).parent / "explanation" / "fine-print.md"
+_TESTS = Path(__file__).parents[1] / "tests"
 
 _NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `make docs`. -->"
 
@@ -99,6 +102,34 @@ def lifecycle_page() -> str:
     )
 
 
+def proofs_page() -> str:
+    """Which tests prove which rule of the fine print: those whose docstring begins with its number."""
+    rules = dict(re.findall(r"^\*\*12\.(\d+) (.+?)\*\*", _FINE_PRINT.read_text(encoding="utf-8"), re.MULTILINE))
+    proofs = sorted(_proofs())
+    rows = [
+        (f"12.{rule} {title.rstrip('.:')}", f"`{test}`", words)
+        for rule, title in rules.items()
+        for number, test, words in proofs
+        if number == rule
+    ]
+    return _page(
+        "Which test proves which rule",
+        "A test whose docstring begins with a number proves that rule of [the fine",
+        "print](../explanation/fine-print.md). Other tests may touch it too.",
+        "",
+        *_table(("rule", "test", "what it shows"), rows),
+    )
+
+
+def _proofs() -> Iterator[tuple[str, str, str]]:
+    """Yield rule, test and words of each proof."""
+    for path in _TESTS.rglob("test_*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                for number, words in re.findall(r"^12\.(\d+) (.+)", ast.get_docstring(node) or ""):
+                    yield number, f"{path.relative_to(_TESTS.parent)}::{node.name}", words
+
+
 def errcodes_page() -> str:
     """WeChat's result codes, what each means here, and what becomes of the job."""
     codes = [(str(row.code), row.meaning, _named(row.outcome), " ".join(row.source)) for row in ERRCODES.values()]
@@ -136,6 +167,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "lifecycle.md": lifecycle_page,
     REFERENCE / "errcodes.md": errcodes_page,
+    REFERENCE / "proofs.md": proofs_page,
 }
 """The generated pages: where each stands, and what writes it."""
 

@@ -27,7 +27,7 @@ from pushjobs.telemetry import Emit
 __all__ = ["Releaser", "batches", "budget"]
 
 TOGETHER_SECONDS = 0.25
-"""Jobs of one batch fall due within this of each other (design 12.12)."""
+"""Jobs of one batch fall due within this of each other (fine print 12.12)."""
 
 _LARGEST_BATCH = 500
 _FLOOR = 2000
@@ -97,7 +97,7 @@ class Releaser:
         return True
 
     def has_room(self, bucket: Bucket) -> bool:
-        """Whether one more job may go straight to a worker, past the tick; takes that place (design 12.8)."""
+        """Whether one more job may go straight to a worker, past the tick; takes that place (fine print 12.8)."""
         room = self._rooms.get(bucket)
         if room is None or room.until < clock.monotonic():
             with self._database.transaction() as connection:
@@ -136,7 +136,7 @@ def budget(load: Load, *, rate: float, lookahead_seconds: float) -> int:
     """Return how many more jobs a bucket may have out; zero or less means none.
 
     At most what the rate drains within the look-ahead, and at most twice what was really drained over the last
-    seconds, with a floor to begin from: what the rate drains until the next tick (design 12.8).
+    seconds, with a floor to begin from: what the rate drains until the next tick (fine print 12.8).
     """
     # One at least: at a rate of less than one job a look-ahead the bucket would never move.
     most = max(1.0, rate * lookahead_seconds)

@@ -26,7 +26,7 @@ LEASE_SECONDS = 15.0
 """How long a worker may hold a job. With the rescue tick it bounds how soon a death is decided (20 s)."""
 
 _LONGEST_CALL = 12.0
-"""A longer call would not fit the lease with a second to spare (design 12.1)."""
+"""A longer call would not fit the lease with a second to spare (fine print 12.1)."""
 
 _KEY_BYTES = 32
 _PREFIX = "PUSHJOBS_"

@@ -26,13 +26,13 @@ from pushjobs.telemetry import Emit
 __all__ = ["PROBE_SECONDS", "Admission", "Admittance", "Admitted"]
 
 PROBE_SECONDS = 10.0
-"""How often one job may try past an open breaker (design 12.13)."""
+"""How often one job may try past an open breaker (fine print 12.13)."""
 
 _KEY_WAIT_SECONDS = 600.0
 _SPARE_SECONDS = 1.0
 
 _LAST_OF_A_DAY = 0.25
-"""No call that counts for a day starts in its last quarter of a second (design 12.11)."""
+"""No call that counts for a day starts in its last quarter of a second (fine print 12.11)."""
 
 _FARTHEST_SLOT = 0.75
 
@@ -86,7 +86,7 @@ class Admission:
 
         Each gets one of the slots, of which there are as many as jobs; the first ones are used.
         """
-        # Read before the transaction that starts the lease: the lease can only end later than we believe (design 12.1).
+        # Read before the transaction that starts the lease: it can only end later than we believe (fine print 12.1).
         call_by = clock.monotonic() + min(self._longest_wait, self._until_day_ends() - _LAST_OF_A_DAY)
         moment, draw = clock.now(), random.random()  # noqa: S311 - jitter
         with self._database.transaction() as connection:

@@ -1,8 +1,8 @@
 """Charges: what a call costs its recipient, taken when it is admitted and settled with its answer.
 
-Three things in one order (design 12.9): the recipient's turn and a place of the day, a credit of the consent ledger,
-a place of the template's own day. Whoever fails at a later one gives back the earlier ones in the same transaction,
-so that nothing is held for a job that stays behind.
+Three things in one order (fine print 12.9): the recipient's turn and a place of the day, a credit of the consent
+ledger, a place of the template's own day. Whoever fails at a later one gives back the earlier ones in the same
+transaction, so that nothing is held for a job that stays behind.
 """
 
 from collections.abc import Sequence
@@ -146,7 +146,7 @@ class _Desk:
         self.held: list[Move] = []
 
     def first_of_each_user(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Let one job of each user go on; the k-th one waiting comes back k seconds later (design 12.10)."""
+        """Let one job of each user go on; the k-th one waiting comes back k seconds later (fine print 12.10)."""
         seen: dict[bytes, int] = {}
         first = []
         for job in sorted(candidates, key=lambda job: (job.due_in, job.id)):

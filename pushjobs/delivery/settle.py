@@ -84,7 +84,7 @@ class Settlement:
     ) -> int:
         with self._database.transaction() as connection:
             moved = moves.apply(connection, made)
-            # Charges follow the rows that moved, and only those (design 12.3).
+            # Charges follow the rows that moved, and only those (fine print 12.3).
             charging.settle(
                 connection,
                 app_no,

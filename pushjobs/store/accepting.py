@@ -22,7 +22,7 @@ _COPY_FROM = 20
 """Rows from which COPY is worth its set-up."""
 
 _KEEP_KEY = timedelta(days=30)
-"""How long an idempotency key outlives its job's deadline (design 12.19)."""
+"""How long an idempotency key outlives its job's deadline (fine print 12.19)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

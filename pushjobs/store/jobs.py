@@ -57,7 +57,7 @@ _JOB: Select[Any] = (
     .join(templates, jobs.c.template_no == templates.c.template_no)
 )
 
-# Both lock in the order of ids, like every statement that locks several jobs (design 12.9).
+# Both lock in the order of ids, like every statement that locks several jobs (fine print 12.9).
 _CANCEL = statement(
     """
 WITH chosen AS MATERIALIZED (

@@ -38,7 +38,7 @@ class Move:
     counts: bool = False
 
 
-# Rows are locked in the order of their ids by everyone who locks several (design 12.9): no deadlocks among movers.
+# Rows are locked in the order of their ids by everyone who locks several (fine print 12.9): no deadlocks among movers.
 # `closed_at` and `lease_until` follow from the target state; the table's checks hold them to it.
 # A doubt has counted its attempt; a late answer to it does not count it again.
 _APPLY = hot_statement(

@@ -3,7 +3,7 @@
 One statement charges a whole slice: it takes a place of the day for each recipient that has one left and that nobody
 is calling, and says for the others what is in their way. It runs in the admitting transaction, its counterpart in the
 settling one, so a crash can neither leak a place nor spend it twice. Rows are locked in the order of their recipients
-(design 12.9). A caller that died frees its recipient when its lease ends.
+(fine print 12.9). A caller that died frees its recipient when its lease ends.
 """
 
 from collections.abc import Mapping, Sequence

@@ -53,7 +53,7 @@ class Rescued:
 
 
 DRAIN_WINDOW = 5.0
-"""Seconds over which back-pressure looks at what was settled (design 12.8)."""
+"""Seconds over which back-pressure looks at what was settled (fine print 12.8)."""
 
 _BUCKETS = statement("SELECT app_no FROM pushjobs.apps ORDER BY app_no")
 

@@ -2,7 +2,7 @@
 
 Every statement takes many jobs, locks them in the order of their ids and changes only those that are in a state the
 lifecycle allows. What a call in doubt was charged goes back in the same transaction when it is sent again, in the one
-order of locks (design 12.9): jobs, recipients, consents, templates' days. Whoever changes more than a page's worth
+order of locks (fine print 12.9): jobs, recipients, consents, templates' days. Whoever changes more than a page's worth
 takes a transaction a page: a second page's jobs would be locked behind the first one's recipients.
 """
 
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 SEND_AGAIN_SECONDS = 60.0
-"""How long an answer that is late may still settle a doubt, before the message is sent again (design 12.3)."""
+"""How long an answer that is late may still settle a doubt, before the message is sent again (fine print 12.3)."""
 
 # A deadline that has passed stays unless another is given: the job would only expire.
 _REPLAY = statement(

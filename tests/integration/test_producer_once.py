@@ -67,7 +67,7 @@ def test_the_same_request_later_returns_the_same_job(producer: Producer, more: d
     ids=",".join,
 )
 def test_another_body_under_the_same_key_is_refused(producer: Producer, more: dict[str, Any]) -> None:
-    """A key that stands for one push is refused for another, alone and in bulk, and the first stays as it is."""
+    """12.19 A key that stands for one push is refused for another, alone and in bulk, and the first stays as it is."""
     first = producer.send(**news(time=TOMORROW, idempotency_key="key"))
     other = news(time=TOMORROW, idempotency_key="key") | more
     with pytest.raises(KeyReused):

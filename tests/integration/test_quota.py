@@ -75,7 +75,7 @@ def day(runtime: Runtime) -> tuple[int, int]:
 
 @pytest.mark.timeout(900 if FULL else 120)
 def test_a_cap_of_three_admits_exactly_three(runtime: Runtime, sandbox: SandboxClient) -> None:
-    """Fifty threads of five workers that try for one user all at once send three messages and not one more."""
+    """12.10 Fifty threads of five workers that try for one user all at once send three messages and not one more."""
     batch = for_one_user(runtime, THREADS * ATTEMPTS, on_quota="refuse")
     workers = [Runtime(runtime.settings) for _ in range(THREADS // 10)]  # each has ten connections
 

@@ -155,7 +155,7 @@ def test_a_send_goes_to_a_worker_only_while_there_is_room(settings: Settings) ->
 
 
 def test_ticks_at_once_release_each_job_once(runtime: Runtime, waiting: Callable[[QueueName], list[Message]]) -> None:
-    """Several ticks at once, as two beats would cause, publish every job exactly once."""
+    """12.15 Several ticks at once, as two beats would cause, publish every job exactly once."""
     runtime.producer.send_many(news(number) for number in range(200))
     with ThreadPoolExecutor(4) as threads:
         assert sum(threads.map(lambda _: runtime.releaser.tick(), range(4))) == 200

@@ -105,6 +105,15 @@ def test_every_page_of_reference_is_generated() -> None:
     assert set(REFERENCE.iterdir()) == set(PAGES)
 
 
+def test_every_rule_of_the_fine_print_has_its_proof() -> None:
+    """Each rule that is built has a test that begins with its number."""
+    text = (ROOT / "docs/explanation/fine-print.md").read_text(encoding="utf-8")
+    rules = re.findall(r"^\*\*(12\.\d+) (.*?)(?=^\*\*|\Z)", text, re.MULTILINE | re.DOTALL)
+    proven = set(re.findall(r"^\| (12\.\d+) ", (REFERENCE / "proofs.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert len(rules) == 20
+    assert {number for number, words in rules if "(Not built yet.)" not in words} == proven
+
+
 @pytest.mark.parametrize("page", PAGES_OF_PROSE, ids=relative)
 def test_relative_links_lead_somewhere(page: Path) -> None:
     """Each link of a page to a file of ours finds it."""

@@ -46,7 +46,7 @@ def test_a_budget_grows_with_what_was_drained(rate: float, lookahead: float, out
 
 
 def test_a_fast_bucket_has_twice_out_what_it_drained() -> None:
-    """Beyond the floor of 2,000, a bucket may have out twice what it settled over the last seconds."""
+    """12.8 Beyond what the rate drains until the next tick, a bucket may have out twice what it settled of late."""
     loads = [Load(outstanding=500, settled=settled) for settled in (0, 1_000, 3_000, 1_000_000)]
     assert [budget(load, rate=4_000, lookahead_seconds=5) for load in loads] == [4_500, 4_500, 5_500, 19_500]
 
@@ -62,7 +62,7 @@ def test_batches_hold_every_job_once_in_order(released: list[Released], largest:
 
 @given(DUE, st.integers(1, 50))
 def test_the_jobs_of_a_batch_fall_due_together(released: list[Released], largest: int) -> None:
-    """Within a batch all are due within a quarter second, each told from the first; it ends with its lease."""
+    """12.12 Within a batch all are due within a quarter second, each told from the first; it ends with its lease."""
     due = {job.id: max(job.due_in, 0.0) for job in released}
     for batch in batches(BUCKET, released, largest=largest):
         moments = [due[job_id] for job_id, _, _ in batch.jobs]

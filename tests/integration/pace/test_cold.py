@@ -52,7 +52,7 @@ def restart_with_an_older_key(redis: Redis, key: str) -> None:
 
 @pytest.mark.parametrize("lose", [forget_key, flush, step_clock_back, restart_with_an_older_key])
 def test_start_one_horizon_later(own_redis: Redis, appid: str, lose: Callable[[Redis, str], None]) -> None:
-    """After a loss the first slot lies behind every slot that can have been given before."""
+    """12.7 After a loss the first slot lies behind every slot that can have been given before."""
     pace = Pace(own_redis, appid, lambda: LIMIT)
     last = next_grant(pace, Lane.URGENT)  # as far ahead as slots are given
     lose(own_redis, f"pushjobs:pace:{appid}")
@@ -63,7 +63,7 @@ def test_start_one_horizon_later(own_redis: Redis, appid: str, lose: Callable[[R
 
 
 def test_all_processes_notice_a_restart(own_redis: Redis, own_valkey: ValkeyServer, appid: str) -> None:
-    """However many reserve at once after a restart, none is given a slot from the older key."""
+    """12.7 However many reserve at once after a restart, none is given a slot from the older key."""
     pace = Pace(own_redis, appid, lambda: LIMIT)
     next_grant(pace, Lane.BULK)
     together = Barrier(8)

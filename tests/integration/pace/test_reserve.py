@@ -46,7 +46,7 @@ def test_slots_are_a_spacing_apart(redis: Redis, appid: str) -> None:
 
 
 def test_small_chunks(redis: Redis, appid: str) -> None:
-    """A reservation gives at most 50 ms' worth, however many are asked for; at slow limits one slot."""
+    """12.2 A reservation gives at most 50 ms' worth, however many are asked for; at slow limits one slot."""
     for per_second, expected in ((200, 9), (1000, 48), (10, 1), (0.5, 1)):
         limit = Limit(per_second=per_second, urgent_share=0)
         grant = pace_of(redis, f"{appid}{per_second}", limit).reserve(500, Lane.BULK)
@@ -56,7 +56,7 @@ def test_small_chunks(redis: Redis, appid: str) -> None:
 
 @pytest.mark.parametrize(("lane", "horizon"), [(Lane.BULK, NEAR), (Lane.URGENT, FAR)])
 def test_horizon(redis: Redis, appid: str, lane: Lane, horizon: float) -> None:
-    """No slot lies beyond the lane's horizon, and all before it are given."""
+    """12.2 No slot lies beyond the lane's horizon, and all before it are given."""
     began = clock.monotonic()
     last = take(pace_of(redis, appid), lane)[-1]
     ended = clock.monotonic()

@@ -92,7 +92,7 @@ def test_a_locked_row_is_skipped(shelf: Shelf) -> None:
 
 
 def test_a_bucket_belongs_to_one_tick_at_a_time(shelf: Shelf) -> None:
-    """While one tick holds a bucket another gets False at once; a different bucket is free; the commit frees it."""
+    """12.15 While one tick holds a bucket another gets False at once; others are free; the commit frees it."""
     other = Bucket(shelf.bucket.app_no, Lane.URGENT)
     with shelf.database.transaction() as first:
         assert releases.lock(first, shelf.bucket)

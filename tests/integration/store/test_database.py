@@ -56,3 +56,16 @@ def test_an_error_does_not_tell_what_was_bound(shelf: Shelf) -> None:
     with pytest.raises(IntegrityError) as failed, shelf.database.transaction() as connection:
         connection.execute(text("INSERT INTO pushjobs.apps (app_no, appid) VALUES (NULL, :appid)"), {"appid": "oUser"})
     assert "parameters hidden" in str(failed.value)
+
+
+@pytest.mark.parametrize(("server", "ours"), [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")])
+def test_what_is_committed_outlives_a_crash_of_the_server(settings: Settings, server: str, ours: str) -> None:
+    """12.5 A server that acknowledges before it has written is overruled; a stricter one is not."""
+    database = Database(settings.require_database_url)
+    with database.transaction() as connection:
+        connection.execute(text(f"ALTER ROLE CURRENT_USER SET synchronous_commit = '{server}'"))
+    database._engine.dispose()
+    with database.transaction() as connection:
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == ours
+        connection.execute(text("ALTER ROLE CURRENT_USER RESET synchronous_commit"))
+    database.close()

@@ -143,7 +143,7 @@ def test_an_answer_to_an_older_release_is_only_history(shelf: Shelf) -> None:
 
 
 def test_overlapping_slices_in_any_order_do_not_deadlock(shelf: Shelf) -> None:
-    """Eight workers that admit, renew, cancel and give back the same jobs in opposite orders all get through."""
+    """12.9 Eight workers that admit, renew, cancel and give back the same jobs in opposite orders all get through."""
     released = shelf.released(240)
     barrier = threading.Barrier(WORKERS)
 

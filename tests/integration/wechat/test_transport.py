@@ -110,7 +110,7 @@ async def test_slow_answer() -> None:
 
 
 async def test_closed_after_the_request() -> None:
-    """A connection closed after the request was read leaves the outcome unknown, and nothing is repeated."""
+    """12.4 A connection closed after the request was read leaves the outcome unknown, and nothing is repeated."""
     assert await send_once(Wire.read) == (Unknown(what="the connection was closed without an answer"), 1)
 
 

@@ -42,7 +42,7 @@ async def test_in_time() -> None:
 
 
 async def test_forfeited() -> None:
-    """A slot that has closed is not used, even by one microsecond."""
+    """12.6 A slot that has closed is not used, even by one microsecond."""
     assert not await slot_in(-0.020).reached()
 
 
@@ -67,7 +67,7 @@ def test_slots_of_a_grant() -> None:
 
 @given(st.integers(1, 100_000))
 def test_a_second_has_room(per_second: int) -> None:
-    """Slots that are each up to 20 ms late still fit into a sliding second, at any limit."""
+    """12.6 Slots that are each up to 20 ms late still fit into a sliding second, at any limit."""
     assert math.floor(1.020 / Limit(per_second=per_second, urgent_share=0).spacing) + 1 <= per_second
 
 

@@ -78,7 +78,7 @@ async def wechat() -> AsyncIterator[Wechat]:
     ],
 )
 async def test_answers(wechat: Wechat, status: int, body: bytes, outcome: Outcome) -> None:
-    """Only HTTP 200 with an integer errcode is a verdict on the message; what may have been carried out is unknown."""
+    """12.4 Only HTTP 200 with an integer errcode is a verdict; what may have been carried out otherwise is unknown."""
     client, requests = wechat(httpx.Response(status, content=body))
     assert await client.send(MESSAGE, "token") == outcome
     assert len(requests) == 1
