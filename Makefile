@@ -47,7 +47,7 @@ up: $(VENV)/installed ## run everything on this machine, with the WeChat sandbox
 
 # Two passes: what measures time runs alone.
 test: $(VENV)/installed-dev ## the whole suite with reduced counts, under six minutes on two cores
-	@$(RUN) pytest --numprocesses 2 --dist loadgroup -m 'not timing'
+	@$(RUN) pytest --numprocesses 2 -m 'not timing'
 	@$(RUN) pytest -m timing
 
 test-full: export PUSHJOBS_TEST_FULL := 1

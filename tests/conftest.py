@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from redis import Redis
+from xdist.remote import Producer
 
 from pushjobs.local.directory import Installation
 from pushjobs.local.servers import EmbeddedServers
@@ -17,10 +18,16 @@ from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxProcess
 from pushjobs.settings import Settings
 from pushjobs.store import migrate
+from tests.scheduling import Together
 
 APPID = "wxsandbox00000000"
 SECRET = "sandbox-secret"
 TEMPLATE_DATABASE = "template_pushjobs"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Distribute by what tests share, whatever `--dist` says."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
