@@ -5,9 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from redis import Redis
 from xdist.remote import Producer
@@ -17,12 +15,11 @@ from pushjobs.local.servers import EmbeddedServers
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxProcess
 from pushjobs.settings import Settings
-from pushjobs.store import migrate
+from tests.databases import empty_database, make_template
 from tests.scheduling import Together
 
 APPID = "wxsandbox00000000"
 SECRET = "sandbox-secret"
-TEMPLATE_DATABASE = "template_pushjobs"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
@@ -38,31 +35,28 @@ def servers() -> Iterator[EmbeddedServers]:
         # Durability is what the crash tests test, on servers of their own; here it would only cost time.
         EmbeddedServers(Installation(Path(directory)), {"fsync": "off", "synchronous_commit": "off"}) as running,
     ):
-        _administer(running, f"CREATE DATABASE {TEMPLATE_DATABASE}")
-        migrate.upgrade(_url(running, TEMPLATE_DATABASE))
+        make_template(running)
         yield running
 
 
 @pytest.fixture
 def environment(servers: EmbeddedServers) -> Iterator[dict[str, str]]:
     """The environment of a process on an empty database and an empty Redis."""
-    name = f"test_{uuid4().hex}"
-    _administer(servers, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
     with Redis.from_url(servers.redis_url) as redis:
         redis.flushall()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PUSHJOBS_")}
-    yield kept | {
-        "PUSHJOBS_DIRECTORY": str(servers.installation.path),
-        "PUSHJOBS_DATABASE_URL": _url(servers, name),
-        "PUSHJOBS_REDIS_URL": servers.redis_url,
-        "PUSHJOBS_WECHAT_APPID": APPID,
-        "PUSHJOBS_WECHAT_SECRET": SECRET,
-        # Nobody listens there: a test that calls WeChat says where it is.
-        "PUSHJOBS_WECHAT_BASE_URL": "http://127.0.0.1:9",
-        "PUSHJOBS_ENCRYPTION_KEYS": base64.b64encode(b"e" * 32).decode(),
-        "PUSHJOBS_LOOKUP_KEY": base64.b64encode(b"l" * 32).decode(),
-    }
-    _administer(servers, f"DROP DATABASE {name} WITH (FORCE)")
+    with empty_database(servers) as database_url:
+        yield kept | {
+            "PUSHJOBS_DIRECTORY": str(servers.installation.path),
+            "PUSHJOBS_DATABASE_URL": database_url,
+            "PUSHJOBS_REDIS_URL": servers.redis_url,
+            "PUSHJOBS_WECHAT_APPID": APPID,
+            "PUSHJOBS_WECHAT_SECRET": SECRET,
+            # Nobody listens there: a test that calls WeChat says where it is.
+            "PUSHJOBS_WECHAT_BASE_URL": "http://127.0.0.1:9",
+            "PUSHJOBS_ENCRYPTION_KEYS": base64.b64encode(b"e" * 32).decode(),
+            "PUSHJOBS_LOOKUP_KEY": base64.b64encode(b"l" * 32).decode(),
+        }
 
 
 @pytest.fixture
@@ -93,13 +87,3 @@ def sandbox(sandbox_process: SandboxProcess, environment: dict[str, str]) -> San
     sandbox_process.client.reset()
     environment["PUSHJOBS_WECHAT_BASE_URL"] = sandbox_process.base_url
     return sandbox_process.client
-
-
-def _url(servers: EmbeddedServers, database: str) -> str:
-    return servers.database_url.replace("@/pushjobs?", f"@/{database}?")
-
-
-def _administer(servers: EmbeddedServers, sql: str) -> None:
-    address = servers.database_url.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(sql)
