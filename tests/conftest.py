@@ -5,22 +5,27 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from redis import Redis
+from xdist.remote import Producer
 
 from pushjobs.local.directory import Installation
 from pushjobs.local.servers import EmbeddedServers
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxProcess
 from pushjobs.settings import Settings
-from pushjobs.store import migrate
+from tests.databases import empty_database, make_template
+from tests.scheduling import Together
 
 APPID = "wxsandbox00000000"
 SECRET = "sandbox-secret"
-TEMPLATE_DATABASE = "template_pushjobs"
+PACES = b"pushjobs:pace:"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Distribute by what tests share, whatever `--dist` says."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -31,31 +36,27 @@ def servers() -> Iterator[EmbeddedServers]:
         # Durability is what the crash tests test, on servers of their own; here it would only cost time.
         EmbeddedServers(Installation(Path(directory)), {"fsync": "off", "synchronous_commit": "off"}) as running,
     ):
-        _administer(running, f"CREATE DATABASE {TEMPLATE_DATABASE}")
-        migrate.upgrade(_url(running, TEMPLATE_DATABASE))
+        make_template(running)
         yield running
 
 
 @pytest.fixture
 def environment(servers: EmbeddedServers) -> Iterator[dict[str, str]]:
-    """The environment of a process on an empty database and an empty Redis."""
-    name = f"test_{uuid4().hex}"
-    _administer(servers, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
-    with Redis.from_url(servers.redis_url) as redis:
-        redis.flushall()
+    """The environment of a process on an empty database and a Redis that holds paces at most."""
+    _empty(servers)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PUSHJOBS_")}
-    yield kept | {
-        "PUSHJOBS_DIRECTORY": str(servers.installation.path),
-        "PUSHJOBS_DATABASE_URL": _url(servers, name),
-        "PUSHJOBS_REDIS_URL": servers.redis_url,
-        "PUSHJOBS_WECHAT_APPID": APPID,
-        "PUSHJOBS_WECHAT_SECRET": SECRET,
-        # Nobody listens there: a test that calls WeChat says where it is.
-        "PUSHJOBS_WECHAT_BASE_URL": "http://127.0.0.1:9",
-        "PUSHJOBS_ENCRYPTION_KEYS": base64.b64encode(b"e" * 32).decode(),
-        "PUSHJOBS_LOOKUP_KEY": base64.b64encode(b"l" * 32).decode(),
-    }
-    _administer(servers, f"DROP DATABASE {name} WITH (FORCE)")
+    with empty_database(servers) as database_url:
+        yield kept | {
+            "PUSHJOBS_DIRECTORY": str(servers.installation.path),
+            "PUSHJOBS_DATABASE_URL": database_url,
+            "PUSHJOBS_REDIS_URL": servers.redis_url,
+            "PUSHJOBS_WECHAT_APPID": APPID,
+            "PUSHJOBS_WECHAT_SECRET": SECRET,
+            # Nobody listens there: a test that calls WeChat says where it is.
+            "PUSHJOBS_WECHAT_BASE_URL": "http://127.0.0.1:9",
+            "PUSHJOBS_ENCRYPTION_KEYS": base64.b64encode(b"e" * 32).decode(),
+            "PUSHJOBS_LOOKUP_KEY": base64.b64encode(b"l" * 32).decode(),
+        }
 
 
 @pytest.fixture
@@ -88,11 +89,9 @@ def sandbox(sandbox_process: SandboxProcess, environment: dict[str, str]) -> San
     return sandbox_process.client
 
 
-def _url(servers: EmbeddedServers, database: str) -> str:
-    return servers.database_url.replace("@/pushjobs?", f"@/{database}?")
-
-
-def _administer(servers: EmbeddedServers, sql: str) -> None:
-    address = servers.database_url.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(sql)
+def _empty(servers: EmbeddedServers) -> None:
+    """Empty Redis of all but the paces: a flush would have each test wait until a cold pace gives slots."""
+    with Redis.from_url(servers.redis_url) as redis:
+        others = [key for key in redis.scan_iter(count=1000) if not key.startswith(PACES)]
+        if others:
+            redis.delete(*others)

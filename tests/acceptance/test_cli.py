@@ -24,8 +24,6 @@ from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import DAILY_NEWS, LEGACY_REFUND, ORDER_SHIPPED
 from tests.acceptance.installation import wait_for
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 PROGRAM = str(Path(sys.executable).with_name("pushjobs"))
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FAR_OFF = "2040-12-01 08:00:00"

@@ -4,7 +4,6 @@ import os
 import signal
 from datetime import timedelta
 
-import pytest
 from redis import Redis
 
 from pushjobs import clock
@@ -12,9 +11,6 @@ from pushjobs.domain.job import JobState
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from tests.acceptance.installation import Up, is_running, news, wait_for
-
-# One installation for all of them: they run on one worker.
-pytestmark = pytest.mark.xdist_group("crashes")
 
 
 def closed(push: Runtime) -> int:

@@ -7,12 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pytest
-
 PROGRAM = str(Path(sys.executable).with_name("pushjobs"))
 
 
-@pytest.mark.timing
 def test_the_demo_accounts_for_every_notice(tmp_path: Path) -> None:
     """It ends with 0, everything sent once and nothing early, and leaves nothing behind.
 
@@ -44,8 +41,8 @@ def test_the_demo_accounts_for_every_notice(tmp_path: Path) -> None:
     assert planned == sent + 6 > 300
     figures = re.search(r"p50 ([\d.]+) ms.*p99 ([\d.]+) ms.*earliest \+([\d.]+) ms", done.stdout)
     assert figures, done.stdout
-    assert float(figures[1]) <= 50
-    assert float(figures[2]) <= 500
+    # That they are small is for test_timing to say, which measures alone on the machine.
+    assert 0 <= float(figures[3]) <= float(figures[1]) <= float(figures[2])
     for reason in ("is not in the app's catalogue", "23 characters", "is missing", "a slash", "cannot be read"):
         assert reason in done.stdout
     Path(elsewhere["TMPDIR"]).rmdir()  # fails unless it is empty

@@ -19,15 +19,6 @@ from pushjobs import settings
 from pushjobs.sandbox import SandboxClient
 from tests.acceptance.installation import wait_for
 
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the story in one process when tests run in several: one installation is enough."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group("story"))
-
 
 @pytest.fixture(scope="session")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

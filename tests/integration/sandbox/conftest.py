@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,27 +15,20 @@ APPID, SECRET = "wxsandbox00000000", "sandbox-secret"
 SEND = "/cgi-bin/message/subscribe/send"
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxProcess]:
-    """A sandbox process for one file of tests."""
-    with SandboxProcess() as process:
-        yield process
-
-
 @pytest.fixture
-def control(process: SandboxProcess) -> SandboxClient:
+def control(sandbox_process: SandboxProcess) -> SandboxClient:
     """The sandbox's control doors; everything is as at its start."""
-    process.client.reset()
-    return process.client
+    sandbox_process.client.reset()
+    return sandbox_process.client
 
 
 @pytest.fixture
-def call(process: SandboxProcess, control: SandboxClient) -> Callable[..., Any]:
+def call(sandbox_process: SandboxProcess, control: SandboxClient) -> Callable[..., Any]:
     """Call the sandbox: `call(method, path, body)` answers the JSON of an HTTP 200; bytes are sent as they are."""
     del control  # it resets
 
     def call(method: str, path: str, body: object = None, content_type: str = "application/json") -> dict[str, Any]:
-        connection = http.client.HTTPConnection(urlsplit(process.base_url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(sandbox_process.base_url).netloc, timeout=10)
         try:
             raw = body if isinstance(body, bytes) or body is None else json.dumps(body, ensure_ascii=False).encode()
             connection.request(method, path, raw, {"Content-Type": content_type})

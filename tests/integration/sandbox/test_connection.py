@@ -15,10 +15,10 @@ SEND = "/cgi-bin/message/subscribe/send"
 
 
 @pytest.fixture
-def connection(process: SandboxProcess, control: SandboxClient) -> Iterator[socket.socket]:
+def connection(sandbox_process: SandboxProcess, control: SandboxClient) -> Iterator[socket.socket]:
     """A bare connection."""
     del control  # it resets
-    address = urlsplit(process.base_url)
+    address = urlsplit(sandbox_process.base_url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         yield connection
 

@@ -14,9 +14,9 @@ SENDS = 20_000
 
 
 @pytest.mark.timing
-def test_takes_thousands_of_sends_a_second(process: SandboxProcess, control: SandboxClient, token: str) -> None:
+def test_takes_thousands_of_sends_a_second(sandbox_process: SandboxProcess, control: SandboxClient, token: str) -> None:
     """Strict, over 100 kept-alive connections, it takes 4,000 sends a second even on a busy machine."""
-    port = urlsplit(process.base_url).port
+    port = urlsplit(sandbox_process.base_url).port
     script = Path(__file__).with_name("hammer.py")
     command = [sys.executable, str(script), str(port), token, str(SENDS), "100"]
     result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)

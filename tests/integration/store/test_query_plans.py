@@ -1,6 +1,7 @@
 """The indexes are used: what rots silently when a statement or an index changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from sqlalchemy import ClauseElement, Connection, event
 from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
+from pushjobs.local.servers import EmbeddedServers
 from pushjobs.store import form_ids, inspecting, jobs, moves, releases, reopening, slices, tables
-from pushjobs.store.database import as_json
+from pushjobs.store.database import Database, as_json
 from pushjobs.store.jobs import Filter
+from tests.databases import empty_database
 from tests.integration.store.shelf import Shelf
 
 ROWS = 50_000
@@ -35,12 +38,14 @@ SELECT :app_no, (SELECT min(template_no) FROM pushjobs.templates),
 """
 
 
-@pytest.fixture
-def filled(shelf: Shelf) -> Shelf:
-    """Fifty thousand jobs in mixed states, with statistics."""
-    shelf.execute(FILL, app_no=shelf.bucket.app_no, rows=ROWS)
-    shelf.execute("ANALYZE pushjobs.jobs, pushjobs.apps, pushjobs.templates")
-    return shelf
+@pytest.fixture(scope="module")
+def filled(servers: EmbeddedServers) -> Iterator[Shelf]:
+    """Fifty thousand jobs in mixed states, with statistics; the tests only read, so one such shelf serves them all."""
+    with empty_database(servers) as url, closing(Database(url)) as database:
+        shelf = Shelf(database)
+        shelf.execute(FILL, app_no=shelf.bucket.app_no, rows=ROWS)
+        shelf.execute("ANALYZE pushjobs.jobs, pushjobs.apps, pushjobs.templates")
+        yield shelf
 
 
 class Plan:

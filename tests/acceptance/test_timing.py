@@ -1,7 +1,13 @@
-"""The pace over real worker processes, counted at the sandbox; measured alone on the machine."""
+"""When calls arrive at the sandbox over real processes: never too many, never early, hardly late.
+
+Measured alone on the machine, and in one file so that the eight processes start once.
+"""
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -12,13 +18,15 @@ from pushjobs.domain.job import JobState, Lane
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.store import paces
-from tests.acceptance.installation import news, wait_for
+from tests.acceptance.installation import Up, news, wait_for
 
 pytestmark = pytest.mark.timing
 
+FULL = os.environ.get("PUSHJOBS_TEST_FULL") == "1"
 RATE = 200
-SECONDS = 60 if os.environ.get("PUSHJOBS_TEST_FULL") else 10
-BACKLOG = 100_000 if os.environ.get("PUSHJOBS_TEST_FULL") else 6_000
+SECONDS = 60 if FULL else 10
+BACKLOG, URGENT = (100_000, 30) if FULL else (4_000, 20)
+APART = timedelta(milliseconds=25 if FULL else 10)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +102,7 @@ def test_urgent_is_not_behind_bulk(push: Runtime, sandbox: SandboxClient) -> Non
     push.producer.send_many([news(number) for number in range(BACKLOG)])
     wait_for("the rate is saturated", lambda: sandbox.summary().received > RATE, 30)
     asked: dict[str, float] = {}
-    for number in range(30):
+    for number in range(URGENT):
         reader = BACKLOG + number
         asked[f"oReader{reader:06d}"] = clock.now().timestamp()
         push.producer.send(**news(reader))  # type: ignore[arg-type]  # the keys are send's own
@@ -124,3 +132,48 @@ def test_without_redis_nothing_leaves_and_then_it_goes_on(push: Runtime, sandbox
     assert max(later - earlier for earlier, later in pairwise(moments)) > 2.0
     assert most_in_a_second(moments) <= RATE
     assert sandbox.summary().repeats == 0
+
+
+def lateness(push: Runtime, sandbox: SandboxClient) -> list[float]:
+    """Return seconds from each job's `time` to its arrival, sorted."""
+    times = {job.msgid: job.time for job in push.producer.find(limit=1000)}
+    return sorted((_arrival(entry.arrived_at) - times[entry.msgid]).total_seconds() for entry in sandbox.all_received())
+
+
+def test_scheduled_jobs_are_never_early_and_hardly_late(push: Runtime, sandbox: SandboxClient) -> None:
+    """Promise 1: with spare capacity p50 ≤ 50 ms and p99 ≤ 500 ms from `time` to WeChat, and none before its time."""
+    begin = clock.now() + timedelta(seconds=7)
+    push.producer.send_many([news(number, time=begin + APART * number) for number in range(400)])
+    wait_for("all are sent", lambda: push.producer.counts()[JobState.SENT] == 400, 40)
+
+    late = lateness(push, sandbox)
+    assert late[0] >= 0
+    assert late[len(late) // 2] <= 0.05
+    assert late[int(len(late) * 0.99)] <= 0.5
+
+
+def test_a_send_for_now_leaves_at_once(push: Runtime, sandbox: SandboxClient) -> None:
+    """A `send` without a time does not wait for a tick: p50 ≤ 50 ms from the call to WeChat."""
+    for number in range(40):
+        push.producer.send(**news(number))  # type: ignore[arg-type]  # the keys are send's own
+        wait_for("it is sent", lambda sent=number + 1: push.producer.counts()[JobState.SENT] == sent)  # type: ignore[misc]
+
+    late = lateness(push, sandbox)
+    assert late[0] >= 0
+    assert late[len(late) // 2] <= 0.05
+
+
+def test_two_beats_send_nothing_twice(up: Up, push: Runtime, sandbox: SandboxClient) -> None:
+    """Every tick is idempotent: a second beat changes nothing but the number of ticks."""
+    command = [sys.executable, "-m", "celery", "-A", "workers.app", "beat", "--loglevel=WARNING"]
+    environment = up.environment | {"PUSHJOBS_DIRECTORY": str(up.directory)}
+    with subprocess.Popen(command, env=environment) as second:
+        push.producer.send_many([news(number) for number in range(800)])
+        wait_for("all are sent", lambda: push.producer.counts()[JobState.SENT] == 800, 40)
+        second.terminate()
+    assert sandbox.summary().repeats == 0
+    assert sandbox.summary().accepted == 800
+
+
+def _arrival(moment: float) -> datetime:
+    return datetime.fromtimestamp(moment, UTC)
