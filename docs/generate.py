@@ -194,7 +194,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    words = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
+    words: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
     bounds = []
     for bound in field.metadata:
         match bound:
@@ -203,9 +203,9 @@ def _bounds(field: FieldInfo) -> str:
             case Ge(ge=value):
                 bounds.append(f"≥ {value}")
             case Le(le=value):
-                bounds.append(f"≤ {value:,g}")
-    kind: Any = field.annotation
-    name = words.get(kind, "a secret" if SecretStr in getattr(kind, "__args__", ()) else "a text")
+                bounds.append(f"≤ {value:,.10g}")
+    kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+    name = next((words[kind] for kind in kinds if kind in words), "a secret" if SecretStr in kinds else "a text")
     return " ".join(filter(None, (name, " and ".join(bounds))))
 
 

@@ -9,23 +9,24 @@ Refuses to guess: where no moment is known (a pause that somebody must end), `wh
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from pushjobs import clock
 from pushjobs.delivery.admission import Admittance
 from pushjobs.domain.job import Job, JobId, JobState
 from pushjobs.domain.message import read_touser
-from pushjobs.domain.moment import next_day_at, quota_day
+from pushjobs.domain.moment import SHANGHAI, next_day_at, next_midnight, quota_day
 from pushjobs.domain.pause import paused_templates
 from pushjobs.errors import NotFound
 from pushjobs.explanations import Case, Rule, explain
 from pushjobs.pace import Limit
 from pushjobs.request import Terms
-from pushjobs.store import inspecting, jobs, pauses
+from pushjobs.store import budgets, inspecting, jobs, pauses
 from pushjobs.store.database import Database
 from pushjobs.store.jobs import Happening
 from pushjobs.store.sealing import Lookup
 
-__all__ = ["Inspection", "Quota", "Rule", "Why"]
+__all__ = ["AppQuota", "Inspection", "Quota", "QuotaSource", "Rule", "Why"]
 
 _BEYOND_IDS = 2**53
 _WAITING = {JobState.SCHEDULED, JobState.RELEASED}
@@ -60,10 +61,36 @@ class Quota:
     begins: datetime
 
 
+class QuotaSource(StrEnum):
+    """Who says how many calls an app may make a day."""
+
+    SETTING = "setting"
+    WECHAT = "wechat"
+    DOCUMENTED = "documented"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppQuota:
+    """An app's day in Shanghai: calls `used`, those that workers have in hand included, of `cap`; the next at `begins`.
+
+    `wechat_limit`: what WeChat says it allows, None: it has not said; `used_elsewhere`: what it had counted beyond our
+    own calls when it was `asked_at`.
+    """
+
+    day: date
+    used: int
+    cap: int
+    source: QuotaSource
+    wechat_limit: int | None
+    used_elsewhere: int
+    asked_at: datetime | None
+    begins: datetime
+
+
 class Inspection:
     """Every question about what is going on, for one app; safe to share between threads.
 
-    `limit` tells the calls a second there may be this moment.
+    `limit` tells the calls a second there may be this moment; `app_daily_limit` is the setting.
     """
 
     def __init__(
@@ -74,12 +101,14 @@ class Inspection:
         *,
         lookup: Lookup,
         limit: Callable[[], Limit],
+        app_daily_limit: int | None,
     ) -> None:
         self._database = database
         self._terms = terms
         self._admittance = admittance
         self._lookup = lookup
         self._limit = limit
+        self._app_daily_limit = app_daily_limit
 
     def why(self, job_id: int) -> Why:
         """Say why a job is where it is; raises NotFound."""
@@ -129,3 +158,25 @@ class Inspection:
         sent, held = user.used_on(today)
         begins = next_day_at(now, rules.zone, rules.resume_hour)
         return Quota(day=today, sent=sent, held=held, cap=rules.daily_quota, begins=begins)
+
+    def app_quota(self) -> AppQuota:
+        """Return how much of the day's calls the app has made, and who says how many there are."""
+        now, setting = clock.now(), self._app_daily_limit
+        today = quota_day(now, SHANGHAI)
+        app_no = self._terms.catalogue.app.app_no
+        with self._database.transaction() as connection:
+            day = budgets.read(connection, app_no, today, setting=setting)
+        if setting is not None:
+            source = QuotaSource.SETTING
+        else:
+            source = QuotaSource.DOCUMENTED if day.daily_limit is None else QuotaSource.WECHAT
+        return AppQuota(
+            day=today,
+            used=day.taken,
+            cap=day.allowance,
+            source=source,
+            wechat_limit=day.daily_limit,
+            used_elsewhere=day.elsewhere,
+            asked_at=day.asked_at,
+            begins=next_midnight(now, SHANGHAI),
+        )

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from pushjobs.catalogue import Catalogue
 from pushjobs.delivery import Delivery
 from pushjobs.delivery.admission import Admission, Admittance
-from pushjobs.delivery.allowance import Allowance
+from pushjobs.delivery.allowance import Allowance, Ask
 from pushjobs.delivery.breakers import Breakers
 from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.charging import Rules
@@ -39,6 +39,7 @@ from pushjobs.telemetry import emit
 from pushjobs.upkeep import Upkeep
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.loop import LoopThread
+from pushjobs.wechat.quota import DailyQuota, daily_quota
 from pushjobs.wechat.templates import list_templates
 from pushjobs.wechat.tokens import TokenSource
 
@@ -108,17 +109,23 @@ class Runtime:
     def inspection(self) -> Inspection:
         """Every question about what is going on."""
         database = self.database  # first, as above
-        return Inspection(database, self._terms, self._admittance, lookup=self._lookup, limit=self._limit)
+        return Inspection(
+            database,
+            self._terms,
+            self._admittance,
+            lookup=self._lookup,
+            limit=self._limit,
+            app_daily_limit=self.settings.app_daily_limit,
+        )
 
     @cached_property
     def delivery(self) -> Delivery:
         """Admits, calls, settles."""
         timeout = self.settings.call_timeout_seconds
         settings = self.settings
-        allowance = Allowance(self.database, a_day=settings.app_daily_limit)
         return Delivery(
             self._pace,
-            allowance,
+            self.allowance,
             Admission(
                 self.database,
                 self.sealer,
@@ -131,7 +138,7 @@ class Runtime:
             Settler(
                 Settlement(self.database, Breakers(faults_in_a_row=settings.faults_in_a_row, emit=emit), emit=emit),
                 slice_size=settings.slice_size,
-                not_called=allowance.put_back,
+                not_called=self.allowance.put_back,
                 emit=emit,
             ),
             slice_size=settings.slice_size,
@@ -139,14 +146,21 @@ class Runtime:
             emit=emit,
         )
 
+    @cached_property
+    def allowance(self) -> Allowance:
+        """The app's calls of the day."""
+        a_day, loop = self.settings.app_daily_limit, self._loop
+        return Allowance(self.database, a_day=a_day, ask=self._question(), loop=loop, emit=emit)
+
     def warm_up(self) -> None:
-        """Make what the first delivery would wait for: the connections, and a pace that is not cold.
+        """Make what the first delivery would wait for: the connections, a pace that is not cold, today's allowance.
 
         A pace that Redis does not know starts a horizon late (three quarters of a second); better now than with a job.
         """
         with suppress(PushJobsError):
             _ = self.delivery
             self._pace.reserve(1, Lane.URGENT)
+            self.allowance.learn(self.catalogue.app.app_no)
 
     def close(self) -> None:
         """Close what was opened; in this order, so that nothing is asked of something closed."""
@@ -229,6 +243,14 @@ class Runtime:
             return await list_templates(client, await tokens.current())
 
         return self._loop.run(fetch())
+
+    def _question(self) -> Ask:
+        client, tokens = self._client, self._tokens
+
+        async def ask() -> DailyQuota | None:
+            return await daily_quota(client, await tokens.current())
+
+        return ask
 
     async def _close_calling(self) -> None:
         if "_client" in vars(self):

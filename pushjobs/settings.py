@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     rate_per_second: float = Field(default=50.0, gt=0, le=100_000, description="Calls a second, over all workers.")
     urgent_share: float = Field(default=0.2, ge=0, le=1, description="Share of the rate urgent jobs may take first.")
     daily_quota: int | None = Field(default=None, ge=1, description="Messages a user may get a day; unset: no limit.")
-    app_daily_limit: int = Field(
-        default=10_000_000, ge=1, description="WeChat's daily allowance for the app (30 million with WeChat Pay)."
+    app_daily_limit: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="Calls the app may make a day; unset: what WeChat says."
     )
     quiet_hours: str | None = Field(default=None, description='When bulk jobs wait, such as "22:00-08:00".')
     resume_hour: int = Field(default=9, ge=0, le=23, description="When jobs over quota go on the next day.")

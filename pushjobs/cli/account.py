@@ -1,7 +1,8 @@
 """What became of everything the demo planned, counted at the receiver and not in our own records.
 
 A message is known by what it says and to whom. Every planned message either arrives once, not before its time, or was
-refused at the door, or was cancelled and never arrives; whatever else is found makes the account wrong.
+refused at the door, or was cancelled and never arrives. Our own records are asked about one thing only: which messages
+that never arrived were held back because their user's day was full. Whatever else is found makes the account wrong.
 """
 
 import math
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pushjobs.domain.job import OnQuota
 from pushjobs.sandbox.client import ReceivedSend
 from pushjobs.wechat.errcodes import meaning
 
@@ -27,11 +29,16 @@ class Fingerprint(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """What should happen: messages with their times, those taken back, and why the door refused others, a row each."""
+    """What should happen: messages with their times, those taken back, and why the door refused others, a row each.
+
+    `daily_quota`: how many a user may get a day, the rest is held back; `references`: what our records call a message.
+    """
 
     times: dict[Fingerprint, datetime]
     cancelled: set[Fingerprint]
     refused: Sequence[str]
+    daily_quota: int
+    references: Mapping[str, Fingerprint]
 
     @property
     def size(self) -> int:
@@ -41,44 +48,63 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What did happen. `refused` counts the door's refusals and WeChat's by their reasons; `lateness`: seconds, sorted.
+    """What did happen. `refused` and `deferred` count by reason, WeChat's refusals included.
 
-    Whatever the gates in between hold back never arrives: it is missing here, and nothing in this account excuses it.
+    `most_to_one`: the messages of the user who got most; `lateness`: seconds, sorted.
     """
 
     planned: int
     sent: int
-    reasons: Mapping[str, int]
+    refused: Mapping[str, int]
+    deferred: Mapping[str, int]
     cancelled: int
     repeats: int
+    most_to_one: int
+    daily_quota: int
     lateness: Sequence[float]
 
     @classmethod
-    def of(cls, plan: Plan, received: Iterable[ReceivedSend]) -> "Account":
-        """Compare a plan with what arrived."""
+    def of(cls, plan: Plan, received: Iterable[ReceivedSend], over_quota: Mapping[str, OnQuota]) -> "Account":
+        """Compare a plan with what arrived; `over_quota`: the references our records say were held back, and how."""
         first: dict[Fingerprint, float] = {}
-        accepted: dict[Fingerprint, int] = {}
+        accepted: Counter[Fingerprint] = Counter()
         last: dict[Fingerprint, int | None] = {}
         for send in received:
             message = fingerprint(send.body)
             first.setdefault(message, send.arrived_at)
-            accepted[message] = accepted.get(message, 0) + (send.errcode == 0)
+            accepted[message] += send.errcode == 0
             last[message] = send.errcode
         arrived = plan.times.keys() & first.keys()
+        absent = plan.times.keys() - arrived
+        held = Counter(how for reference, how in over_quota.items() if plan.references[reference] in absent)
+        users: Counter[str] = Counter()
+        for message, count in accepted.items():
+            users[message.touser] += count
+        full = f"the user has had {plan.daily_quota} today"
         return cls(
             planned=plan.size,
             sent=sum(accepted[message] > 0 for message in arrived),
-            reasons=Counter(plan.refused)
-            + Counter(_code(last[message]) for message in arrived if not accepted[message]),
+            refused=Counter(plan.refused)
+            + Counter(_code(last[message]) for message in arrived if not accepted[message])
+            + Counter({f"daily quota: {full} (on_quota refuse)": held[OnQuota.REFUSE]}),
+            deferred=+Counter({f"daily quota: {full}; goes on tomorrow (on_quota defer)": held[OnQuota.DEFER]}),
             cancelled=len(plan.cancelled - first.keys()),
             repeats=sum(count - 1 for count in accepted.values() if count > 1),
+            most_to_one=max(users.values(), default=0),
+            daily_quota=plan.daily_quota,
             lateness=sorted(first[message] - plan.times[message].timestamp() for message in arrived),
         )
 
     @property
-    def refused(self) -> int:
-        """How many were refused, for whatever reason."""
-        return sum(self.reasons.values())
+    def not_sent(self) -> Mapping[str, int]:
+        """How many are accounted for without having been sent, by what became of them."""
+        figures = {"refused": sum(self.refused.values()), "deferred": sum(self.deferred.values())}
+        return figures | {"cancelled": self.cancelled}
+
+    @property
+    def missing(self) -> int:
+        """How many are not accounted for."""
+        return self.planned - self.sent - sum(self.not_sent.values())
 
     @property
     def early(self) -> int:
@@ -88,7 +114,7 @@ class Account:
     @property
     def is_complete(self) -> bool:
         """Whether everything is accounted for: each once, none early, none missing."""
-        return self.planned == self.sent + self.refused + self.cancelled and not self.repeats and not self.early
+        return not self.missing and not self.repeats and not self.early
 
 
 def _code(errcode: int | None) -> str:

@@ -21,6 +21,7 @@ from pushjobs.cli.demo_report import show_account
 from pushjobs.cli.running import report
 from pushjobs.cli.sending import show_rejections
 from pushjobs.cli.shown import progress
+from pushjobs.domain.job import JobState, OnQuota, Reason
 from pushjobs.errors import InvalidFile, NotPossible
 from pushjobs.files import open_jobs, read_request_file
 from pushjobs.local.up import Up, UpOptions
@@ -33,9 +34,13 @@ __all__ = ["demo"]
 
 _NOTICES = "notices.csv"
 _ARTICLE = "article-request.json"
+_DAILY_QUOTA = 3
+"""What a user may get a day; two users of the notices are meant to get more."""
+
 _MOVED_BY = timedelta(seconds=3)
 _GRACE = timedelta(seconds=30)
 _LOOK_SECONDS = 0.2
+_ALL = 1000
 
 
 def demo(
@@ -60,7 +65,8 @@ def demo(
 
 def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Account, list[Rejection]]:
     typer.echo(f"starting PostgreSQL, Valkey, beat, workers and a WeChat sandbox in {directory}")
-    options = UpOptions(directory=directory, environment=settings.environment(), workers=2, flower=None, sandbox=True)
+    environment = settings.environment() | {"PUSHJOBS_DAILY_QUOTA": str(_DAILY_QUOTA)}
+    options = UpOptions(directory=directory, environment=environment, workers=2, flower=None, sandbox=True)
     begun = clock.monotonic()
     with Up(options, report) as running:
         running.ready()
@@ -75,7 +81,7 @@ def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Accou
             plan, rejected = _schedule(runtime.producer, notices, article)
             received = SandboxClient(running.addresses["sandbox"])
             _watch(plan, runtime.producer, received, is_stop_asked=lambda: running.is_stop_asked)
-            account = Account.of(plan, received.all_received())
+            account = Account.of(plan, received.all_received(), _over_quota(runtime.producer))
         finally:
             runtime.close()
         typer.echo("stopping")
@@ -102,24 +108,46 @@ def _schedule(producer: Producer, notices: Path, article: dict[str, Any]) -> tup
         f"scheduled {outcome.accepted + 1} pushes over the next {(max(times.values()) - clock.now()).seconds} s, "
         f"refused {len(refused)} rows; cancelled job {cancelled['reference']}, moved {moved['reference']}"
     )
+    typer.echo(
+        f"a user gets {_DAILY_QUOTA} a day; two are meant to get more: one's wait for tomorrow, one's are refused"
+    )
     reasons = [f"{each.field} {each.reason.partition(':')[0]}" for each in outcome.rejected]
-    return Plan(times=times, cancelled={fingerprint(cancelled)}, refused=reasons), outcome.rejected
+    plan = Plan(
+        times=times,
+        cancelled={fingerprint(cancelled)},
+        refused=reasons,
+        daily_quota=_DAILY_QUOTA,
+        references={row["reference"]: fingerprint(row) for row in accepted},
+    )
+    return plan, outcome.rejected
 
 
 def _watch(plan: Plan, producer: Producer, received: SandboxClient, *, is_stop_asked: Callable[[], bool]) -> None:
-    """Show what arrives until every job is closed, or until it no longer can be explained by patience."""
+    """Show what arrives until every job is closed or over quota, or until patience no longer explains what is not."""
     until = max(plan.times.values()) + _GRACE
     pause = Event()
     with progress() as bar:
         task = bar.add_task("arrived at the sandbox", total=len(plan.times))
         while clock.now() < until:
             bar.update(task, completed=received.summary().accepted)
-            if all(state.is_final or not count for state, count in producer.counts().items()):
+            waiting = sum(count for state, count in producer.counts().items() if not state.is_final)
+            if waiting == len(_held_by_quota(producer, JobState.SCHEDULED)):
                 break
             if is_stop_asked():
                 raise KeyboardInterrupt
             pause.wait(_LOOK_SECONDS)
-        bar.update(task, completed=received.summary().accepted)
+        bar.update(task, completed=received.summary().accepted, total=len(plan.times) - len(_over_quota(producer)))
+
+
+def _over_quota(producer: Producer) -> dict[str, OnQuota]:
+    """Return what our records say was held back because its user had had enough, and how, by reference."""
+    states = {JobState.SCHEDULED: OnQuota.DEFER, JobState.REFUSED: OnQuota.REFUSE}
+    return {reference: how for state, how in states.items() for reference in _held_by_quota(producer, state)}
+
+
+def _held_by_quota(producer: Producer, state: JobState) -> list[str]:
+    found = producer.find(state=state, limit=_ALL)
+    return [job.reference for job in found if job.reason is Reason.QUOTA and job.reference is not None]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def show_account(account: Account) -> None:
     """Write what was planned and what became of it, and when it arrived."""
     console = stdout()
     console.print(_counts(account))
-    if account.reasons:
+    if any(account.not_sent.values()):
         console.print(_reasons(account))
     if account.lateness:
         console.print(_histogram(account))
@@ -30,8 +30,9 @@ def show_account(account: Account) -> None:
 
 def _counts(account: Account) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="Counted at the sandbox", title_justify="left", title_style="bold")
-    figures = {"planned": account.planned, "sent": account.sent, "refused": account.refused}
-    figures |= {"cancelled": account.cancelled, "sent twice": account.repeats, "early": account.early}
+    figures: dict[str, int | str] = {"planned": account.planned, "sent": account.sent, **account.not_sent}
+    figures |= {"sent twice": account.repeats, "early": account.early}
+    figures["most to one user"] = f"{account.most_to_one} of {account.daily_quota} a day"
     for name in figures:
         table.add_column(name, justify="right")
     table.add_row(*(str(figure) for figure in figures.values()))
@@ -39,11 +40,15 @@ def _counts(account: Account) -> Table:
 
 
 def _reasons(account: Account) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Refused, and why", title_justify="left", title_style="bold")
-    table.add_column("refused", justify="right")
-    table.add_column("reason")
-    for reason, count in sorted(account.reasons.items(), key=lambda each: (-each[1], each[0])):
-        table.add_row(str(count), reason)
+    table = Table(box=box.SIMPLE_HEAD, title="Not sent, and why", title_justify="left", title_style="bold")
+    table.add_column("notices", justify="right")
+    table.add_column("")
+    table.add_column("because")
+    reasons = {"refused": account.refused, "deferred": account.deferred, "cancelled": {"on request": account.cancelled}}
+    for what, counts in reasons.items():
+        for reason, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+            if count:
+                table.add_row(str(count), what, reason)
     return table
 
 
@@ -79,11 +84,10 @@ def _percentiles(account: Account) -> str:
 
 
 def _verdict(account: Account) -> str:
-    total = f"{account.sent} sent + {account.refused} refused + {account.cancelled} cancelled"
+    total = " + ".join(f"{count} {what}" for what, count in {"sent": account.sent, **account.not_sent}.items())
     if account.is_complete:
         return f"{account.planned} planned = {total}: every notice accounted for, none twice, none early."
-    missing = account.planned - account.sent - account.refused - account.cancelled
     return (
-        f"{account.planned} planned, {total}: {missing} unaccounted for, {account.repeats} sent twice, "
+        f"{account.planned} planned, {total}: {account.missing} unaccounted for, {account.repeats} sent twice, "
         f"{account.early} early."
     )

@@ -45,12 +45,14 @@ _SOON_SECONDS = 0.005
 class Answer:
     """What became of one job's call. `outcome` None: it could not be called in time, and was not.
 
-    `called_at`: when the call left, on the process's monotonic clock; None if none did.
+    `called_at`: when the call left, on the process's monotonic clock; None if none did. `calls`: how many left, two
+    where a token had to be replaced.
     """
 
     job: Admitted
     outcome: Outcome | None
     called_at: float | None = None
+    calls: int = 0
 
 
 class Listener(Protocol):
@@ -112,7 +114,7 @@ class Caller:
             listener.left()
             if departure.is_missed:
                 outcome = None
-        listener.hand_in(Answer(job=job, outcome=outcome, called_at=departure.left_at))
+        listener.hand_in(Answer(job=job, outcome=outcome, called_at=departure.left_at, calls=departure.calls))
 
     async def _send(self, job: Admitted, departure: "_Departure") -> Outcome:  # noqa: PLR0911 - one return an ending
         """Call once; if the token was not accepted, refresh it and call once more."""
@@ -163,6 +165,7 @@ class _Departure:
         self._listener = listener
         self._slot: Slot | None = job.slot
         self.left_at: float | None = None
+        self.calls = 0
         self.is_missed = False
 
     def again(self) -> "_Departure":
@@ -177,6 +180,7 @@ class _Departure:
                 if self.left_at is None:
                     self._listener.left()
                 self.left_at = clock.monotonic()
+                self.calls += 1
                 return True
             self._slot = await self._spares.take()
         self.is_missed = True

@@ -26,7 +26,10 @@ _SLICES_WAITING = 0.5
 
 
 class Settler:
-    """Settles what is handed in; one a process. `not_called` is told of an app's calls that were not made after all."""
+    """Settles what is handed in; one a process. `not_called` hears how many of an app's calls were not made after all.
+
+    Below zero: how many more were made than jobs admitted, since a repeat after a token refresh is a call too.
+    """
 
     def __init__(
         self, settlement: Settlement, *, slice_size: int, not_called: Callable[[int, int], None], emit: Emit
@@ -111,7 +114,7 @@ class Settler:
     def _settle(self, answers: Sequence[Answer]) -> None:
         app_no, lane = _bucket(answers[0])
         try:
-            self._not_called(app_no, sum(answer.called_at is None for answer in answers))
+            self._not_called(app_no, len(answers) - sum(answer.calls for answer in answers))
             self._settlement.settle(app_no, lane, answers)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one slice must not end the settling of all others
             # Their leases run out, and they are in doubt: nothing is sent twice.

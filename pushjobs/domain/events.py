@@ -12,6 +12,7 @@ from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
 
 __all__ = [
+    "AllowanceUnknown",
     "BatchDropped",
     "CallBroke",
     "Event",
@@ -143,8 +144,17 @@ class Paused:
     reason: PauseReason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowanceUnknown:
+    """WeChat did not say how many calls it allows a day; what was known before holds on."""
+
+    app_no: int
+    fault: str
+
+
 Event = (
-    BatchDropped
+    AllowanceUnknown
+    | BatchDropped
     | CallBroke
     | IntakeRefused
     | JobsReleased

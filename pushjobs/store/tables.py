@@ -298,6 +298,15 @@ app_days = Table(
     Column("app_no", SmallInteger, primary_key=True, comment="The app"),
     Column("day", Date, primary_key=True, comment="The day in Shanghai, as WeChat counts"),
     Column("taken", Integer, nullable=False, comment="Calls taken from the day's allowance, in blocks"),
+    Column("daily_limit", Integer, comment="What WeChat allows, as it said last; null: it never has"),
+    Column(
+        "elsewhere",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="Calls that WeChat had counted beyond our own when it was asked",
+    ),
+    Column("asked_at", _moment, comment="When WeChat was last asked that day; null: not that day"),
     comment="WeChat's daily allowance for the whole app",
 )
 

@@ -10,6 +10,7 @@ from dataclasses import fields
 import structlog
 
 from pushjobs.domain.events import (
+    AllowanceUnknown,
     BatchDropped,
     CallBroke,
     Event,
@@ -27,7 +28,7 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused),
+    *(AllowanceUnknown, BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused),
     *(SettleBroke, SettleRepeated, TokenUnavailable),
 )
 

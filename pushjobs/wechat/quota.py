@@ -1,10 +1,39 @@
-"""What WeChat says is left of an app's daily allowance for one call (wechat-api.md 7.1, [Q1])."""
+"""What WeChat says of an app's daily allowance for the subscribe send call (wechat-api.md 7.1, [Q1]).
+
+Asked rarely: the question has a limit of its own. Legacy sends have another allowance at WeChat, which nobody asks for:
+the call is dead there.
+"""
+
+from dataclasses import dataclass
+from typing import Any
 
 from pushjobs.wechat.client import SUBSCRIBE_PATH, Client
 
-__all__ = ["remaining"]
+__all__ = ["DailyQuota", "daily_quota", "remaining"]
 
 _PATH = "/cgi-bin/openapi/quota/get"
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyQuota:
+    """Calls allowed a day, and how many of today's are used, by whatever software of the app's owner."""
+
+    limit: int
+    used: int
+
+
+async def daily_quota(client: Client, access_token: str) -> DailyQuota | None:
+    """Return what WeChat allows; None where the answer makes no sense: no limit, or more left than there is.
+
+    Raises CallRefused or Unreachable.
+    """
+    quota = await _ask(client, access_token)
+    limit, left = quota.get("daily_limit"), quota.get("remain")
+    # A bool is an int to Python. What does not fit the database is no allowance either.
+    if type(limit) is not int or type(left) is not int or not 0 <= left <= limit or not 0 < limit <= _LARGEST:
+        return None
+    return DailyQuota(limit=limit, used=limit - left)
 
 
 async def remaining(client: Client, access_token: str) -> int | None:
@@ -12,7 +41,11 @@ async def remaining(client: Client, access_token: str) -> int | None:
 
     Raises CallRefused or Unreachable.
     """
+    left = (await _ask(client, access_token)).get("remain")
+    return left if isinstance(left, int) else None
+
+
+async def _ask(client: Client, access_token: str) -> dict[str, Any]:
     answer = await client.ask("POST", _PATH, access_token=access_token, body={"cgi_path": SUBSCRIBE_PATH})
     quota = answer.get("quota")
-    left = quota.get("remain") if isinstance(quota, dict) else None
-    return left if isinstance(left, int) else None
+    return quota if isinstance(quota, dict) else {}

@@ -11,7 +11,7 @@ PROGRAM = str(Path(sys.executable).with_name("pushjobs"))
 
 
 def test_the_demo_accounts_for_every_notice(tmp_path: Path) -> None:
-    """It ends with 0, everything sent once and nothing early, and leaves nothing behind.
+    """It ends with 0, everything sent once, nothing early, no user over quota, and leaves nothing behind.
 
     Settings of the environment lead it nowhere: they name servers and an app that do not exist.
     """
@@ -35,10 +35,14 @@ def test_the_demo_accounts_for_every_notice(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = done.stdout.splitlines()[-1]
-    numbers = re.match(r"(\d+) planned = (\d+) sent \+ 5 refused \+ 1 cancelled: every notice accounted for", verdict)
+    total = r"(\d+) planned = (\d+) sent \+ 7 refused \+ 2 deferred \+ 1 cancelled: every notice accounted for"
+    numbers = re.match(total, verdict)
     assert numbers, verdict
     planned, sent = map(int, numbers.groups())
-    assert planned == sent + 6 > 300
+    assert planned == sent + 10 > 300
+    assert "3 of 3 a day" in done.stdout
+    for held in ("2   refused     daily quota", "2   deferred    daily quota", "1   cancelled   on request"):
+        assert held in done.stdout
     figures = re.search(r"p50 ([\d.]+) ms.*p99 ([\d.]+) ms.*earliest \+([\d.]+) ms", done.stdout)
     assert figures, done.stdout
     # That they are small is for test_timing to say, which measures alone on the machine.

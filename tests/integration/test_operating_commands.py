@@ -96,10 +96,22 @@ def test_pace(run: Run) -> None:
 
 
 def test_quota_and_policy(run: Run, runtime: Runtime) -> None:
-    """A user's day is shown; a template's policies are set, and a cap of 0 takes the cap away."""
+    """A user's day and the app's are shown; a template's policies are set, and a cap of 0 takes the cap away."""
     answer = json.loads(run("quota", "--touser", "oReader", "--json")[1])
     assert (answer["sent"], answer["cap"]) == (0, runtime.settings.daily_quota)
     assert "goes on" in run("quota", "--touser", "oReader")[1]
+    # Without a user: the app's day.
+    answer = json.loads(run("quota", "--json")[1])
+    assert (answer["used"], answer["cap"], answer["source"]) == (0, 10_000_000, "documented")
+    for said in ("10,000,000", "what WeChat documents", "in Shanghai", "goes on"):
+        assert said in run("quota")[1]
+    ask(
+        runtime,
+        "INSERT INTO pushjobs.app_days (app_no, day, taken, daily_limit, elsewhere, asked_at) "
+        "VALUES (1, (now() AT TIME ZONE 'Asia/Shanghai')::date, 1234, 30000000, 5000, now())",
+    )
+    for said in ("1,234", "29,695,000", "WeChat allows 30,000,000", "5,000 were used up elsewhere", "asked 20"):
+        assert said in run("quota")[1]
     status, out, _ = run("template", "policy", DAILY_NEWS, "--consent", "require", "--daily-cap", "2")
     assert (status, out) == (0, f"template {DAILY_NEWS}: consent require, daily cap 2\n")
     assert json.loads(run("template", "policy", DAILY_NEWS, "--daily-cap", "0", "--json")[1])["daily_cap"] is None

@@ -1,5 +1,6 @@
 """The examples are what their README says: realistic rows over the sandbox's templates, five of them wrong."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,15 @@ def test_times_spread_over_twenty_seconds(rows: list[Mapping[str, Any]]) -> None
     times = sorted(row["time"].timestamp() for row in rows if fault(row) is None)
     assert 15 < times[-1] - times[0] < 25
     assert max(sum(begin <= each < begin + 1 for each in times) for begin in times) < 50
+
+
+def test_two_users_are_meant_to_get_five_a_day(rows: list[Mapping[str, Any]]) -> None:
+    """One's notices wait for the next day, the other's are not to; nobody else gets more than three."""
+    counts = Counter(row["touser"] for row in rows if fault(row) is None)
+    several = {user for user, count in counts.items() if count > 3}
+    policies = [{row.get("on_quota") for row in rows if row["touser"] == user} for user in several]
+    assert [counts[user] for user in several] == [5, 5]
+    assert sorted(policies, key=str) == [{"refuse"}, {None}]
 
 
 def test_the_article_s_request_is_as_it_was() -> None:

@@ -67,7 +67,7 @@ def answer(number: int, *, app_no: int = 1, lane: Lane = Lane.BULK, user: int | 
     """Give a job's answer; each to another user unless one is named."""
     recipient = (number if user is None else user).to_bytes(16, "big")
     charge = replace(JOB.charge, app_no=app_no, recipient=recipient)
-    return Answer(job=replace(JOB, id=JobId(number), lane=lane, charge=charge), outcome=Sent(), called_at=1.0)
+    return Answer(job=replace(JOB, id=JobId(number), lane=lane, charge=charge), outcome=Sent(), called_at=1.0, calls=1)
 
 
 def come_back(settler: Settler, answers: Sequence[Answer]) -> None:
@@ -144,8 +144,11 @@ def test_room_is_for_those_who_have_not_left_and_those_who_are_out(settler: Sett
 
 
 def test_calls_that_were_not_made_are_told(settler: Settler, not_called: list[tuple[int, int]]) -> None:
-    """The allowance hears how many calls of a slice never left."""
-    come_back(settler, [replace(answer(1), called_at=None), answer(2)])
+    """The allowance hears how many calls of a slice were not made, less those that were made twice."""
+    come_back(settler, [replace(answer(1), called_at=None, calls=0), answer(2), replace(answer(3), calls=2), answer(4)])
+    settler.finish()
+    assert sum(calls for _, calls in not_called) == 0
+    come_back(settler, [replace(answer(5), called_at=None, calls=0)])
     settler.finish()
     assert sum(calls for _, calls in not_called) == 1
 
