@@ -131,7 +131,7 @@ def _deadline(case: Case) -> Explanation | None:
 
 
 def _paused(case: Case) -> Explanation | None:
-    """Let a pause hold what is due, what it put off, and what falls due before its end."""
+    """Let a pause hold what is due, what it gave back a little early, and what falls due before its end."""
     is_held = case.is_due or case.job.reason is Reason.PAUSED
     holding = [
         pause for pause in _holding(case) if is_held or (pause.until is not None and pause.until > case.job.due_at)
@@ -145,8 +145,7 @@ def _paused(case: Case) -> Explanation | None:
 
 
 def _holding(case: Case) -> list[Pause]:
-    lane, template_no = case.job.lane, case.facts.template_no
-    return [each for each in case.pauses if each.holds_lane(lane) or each.holds_template(template_no, lane)]
+    return [each for each in case.pauses if each.holds(case.facts.template_no, case.job.lane)]
 
 
 def _paused_words(case: Case, pause: Pause) -> str:
@@ -320,7 +319,6 @@ _PUT_OFF = {
     Reason.QUOTA_HELD: (Rule.QUOTA, "It waits for calls under way to be answered, for {used}"),
     Reason.CONSENT_HELD: (Rule.CONSENT, "Every credit of the user for this template is held by calls under way"),
     Reason.USER_BUSY: (Rule.USER_BUSY, "Another message was on its way to the same user"),
-    Reason.PAUSED: (Rule.PAUSED, "A pause that is over put it off"),
     Reason.QUIET_HOURS: (Rule.QUIET_HOURS, "Bulk jobs rest in the quiet hours"),
     Reason.UNDECRYPTABLE: (Rule.KEY, "No key in ENCRYPTION_KEYS opens its message"),
     Reason.RETRY: (Rule.RETRY, "It did not go ({attempts}){code}"),

@@ -15,6 +15,7 @@ from pushjobs.delivery.admission import Admittance
 from pushjobs.domain.job import Job, JobId, JobState
 from pushjobs.domain.message import read_touser
 from pushjobs.domain.moment import next_day_at, quota_day
+from pushjobs.domain.pause import paused_templates
 from pushjobs.errors import NotFound
 from pushjobs.explanations import Case, Rule, explain
 from pushjobs.pace import Limit
@@ -89,11 +90,14 @@ class Inspection:
             if job is None:
                 raise NotFound(f"there is no job {job_id}")
             facts = inspecting.facts(connection, job.id)
-            place = inspecting.ahead(connection, facts.app_no, job) if job.state in _WAITING else None
+            in_force = pauses.active(connection, facts.app_no)
+            # Behind a pause of its own template it stands in line with it.
+            paused = paused_templates(in_force, job.lane) - {facts.template_no}
+            place = inspecting.ahead(connection, facts.app_no, job, paused=paused) if job.state in _WAITING else None
             case = Case(
                 job=job,
                 facts=facts,
-                pauses=pauses.active(connection, facts.app_no),
+                pauses=in_force,
                 place=place or 0,
                 per_second=1 / limit.spacing,
                 rules=self._admittance.rules,

@@ -26,8 +26,7 @@ from pushjobs.request import Terms
 from pushjobs.store import jobs, paces, pauses, reopening, templates
 from pushjobs.store.database import Database, Transaction
 from pushjobs.store.jobs import Filter
-from pushjobs.store.releases import Bucket
-from pushjobs.store.reopening import SEND_AGAIN_SECONDS, Postponed
+from pushjobs.store.reopening import SEND_AGAIN_SECONDS
 from pushjobs.store.sealing import Lookup
 
 __all__ = ["Operations", "Policies", "Reopened", "Resolution", "Which"]
@@ -37,8 +36,6 @@ _MOST_IDS = 10_000
 _BEYOND_IDS = 2**53
 _LONGEST_NOTE = 200
 _HIGHEST_CAP = 1000
-_COMES_BACK_WITHIN = timedelta(minutes=2)
-"""A pause without an end puts its template's jobs off for less than this at a time."""
 
 
 class Resolution(StrEnum):
@@ -150,7 +147,7 @@ class Operations:
     def resume(self, *, template_id: str | None = None, lane: str | Lane | None = None) -> int:
         """Lift every pause on exactly this, breakers too; return how many. Raises NotPossible when there is none.
 
-        What a template's pause had put off is due at once.
+        What they held back goes with the next tick, in the order in which it fell due.
         """
         narrowed = self._narrowed(template_id, lane)
         app_no = self._terms.catalogue.app.app_no
@@ -159,8 +156,6 @@ class Operations:
             if not lifted:
                 raise NotPossible("nothing is paused there: see `pushjobs pauses`")
             pauses.lift(connection, app_no, **narrowed)
-        if narrowed["template_no"] is not None:
-            self._call_back(app_no, narrowed["template_no"], lifted)
         return len(lifted)
 
     def pauses(self) -> list[Pause]:
@@ -235,21 +230,6 @@ class Operations:
             recipient=None if touser is None else self._lookup.recipient(self._terms.appid, touser),
             template_id=which.get("template_id"),
         )
-
-    def _call_back(self, app_no: int, template_no: int, lifted: Sequence[Pause]) -> None:
-        """Make due what the pauses had put off: left alone, it would wait for the end they had."""
-        now = clock.now()
-        until = max(each.until or now for each in lifted) + _COMES_BACK_WITHIN
-        for lane in Lane:
-            last = Postponed(now, JobId(0))
-            while True:
-                with self._database.transaction() as connection:
-                    bucket = Bucket(app_no, lane)
-                    page = reopening.postponed(connection, bucket, template_no, after=last, until=until, limit=_AT_ONCE)
-                    reopening.call_back(connection, [job.id for job in page])
-                if len(page) < _AT_ONCE:
-                    break
-                last = page[-1]
 
     def _narrowed(self, template_id: str | None, lane: str | Lane | None) -> dict[str, Any]:
         return {

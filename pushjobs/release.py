@@ -16,6 +16,7 @@ from pushjobs import clock
 from pushjobs.domain.events import JobsReleased, JobsUnpublished
 from pushjobs.domain.job import Reason
 from pushjobs.domain.lifecycle import Transition
+from pushjobs.domain.pause import Pause, paused_templates
 from pushjobs.errors import Unreachable
 from pushjobs.queue import Batch, Publisher
 from pushjobs.settings import LEASE_SECONDS
@@ -100,7 +101,7 @@ class Releaser:
         room = self._rooms.get(bucket)
         if room is None or room.until < clock.monotonic():
             with self._database.transaction() as connection:
-                left = self._left(connection, bucket)
+                left = self._left(connection, bucket, pauses.active(connection, bucket.app_no))
             room = self._rooms[bucket] = _Room(left, clock.monotonic() + _ROOM_SECONDS)
         room.left -= 1
         return room.left >= 0
@@ -109,9 +110,9 @@ class Releaser:
     def _largest_batch(self) -> int:
         return max(1, min(_LARGEST_BATCH, int(self._rate())))
 
-    def _left(self, connection: Transaction, bucket: Bucket) -> int:
+    def _left(self, connection: Transaction, bucket: Bucket, in_force: Sequence[Pause]) -> int:
         """Return how many more jobs the bucket may have out: none while it is paused, one to probe a breaker."""
-        holding = [pause for pause in pauses.active(connection, bucket.app_no) if pause.holds_lane(bucket.lane)]
+        holding = [pause for pause in in_force if pause.holds_lane(bucket.lane)]
         if any(pause.probe_in is None or pause.probe_in > 0 for pause in holding):
             return 0
         load = releases.load(connection, bucket)
@@ -122,10 +123,12 @@ class Releaser:
         with self._database.transaction() as connection:
             if not releases.lock(connection, bucket):
                 return 0
-            limit = self._left(connection, bucket)
+            in_force = pauses.active(connection, bucket.app_no)
+            limit = self._left(connection, bucket, in_force)
             if limit <= 0:
                 return 0
-            claimed = releases.claim(connection, bucket, limit=limit, lookahead=self._lookahead)
+            paused = paused_templates(in_force, bucket.lane)
+            claimed = releases.claim(connection, bucket, limit=limit, lookahead=self._lookahead, paused=paused)
         if claimed:
             self.publish(bucket, claimed)
         return len(claimed)

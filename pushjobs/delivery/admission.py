@@ -96,7 +96,7 @@ class Admission:
                 return []
             in_force, is_probe = self._pauses(connection, candidates)
             rules = self._terms.rules
-            now = Now(moment=moment, zone=rules.zone, pauses=in_force, quiet_hours=self._terms.quiet_hours, draw=draw)
+            now = Now(moment=moment, zone=rules.zone, pauses=in_force, quiet_hours=self._terms.quiet_hours)
             passing, held = pass_gates(candidates, now)
             trying = passing[:1] if is_probe else passing
             readable = [(job, message) for job in trying if (message := self._open(job)) is not None]

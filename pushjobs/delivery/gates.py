@@ -21,19 +21,15 @@ __all__ = ["Now", "pass_gates"]
 _SOON_SECONDS = 2.0
 """A batch's jobs are due within well under a second of its start; to wait longer would use up the lease."""
 
-_PAUSED_SECONDS = 60.0
-_PAUSED_SPREAD = 30.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """What the gates look at besides the jobs: the pauses in force, and `draw` in [0, 1) to spread what comes back."""
+    """What the gates look at besides the jobs."""
 
     moment: datetime
     zone: ZoneInfo
     pauses: Sequence[Pause]
     quiet_hours: QuietHours | None
-    draw: float
 
 
 _Gate = Callable[[Sequence[Candidate], Now], list[Move]]
@@ -64,17 +60,12 @@ def _not_due(candidates: Sequence[Candidate], _: Now) -> list[Move]:
 
 
 def _paused(candidates: Sequence[Candidate], now: Now) -> list[Move]:
-    """Hold what is paused: a whole lane's jobs keep their time, a template's come back when its pause may be over."""
-    held = []
-    for job in candidates:
-        if any(pause.holds_lane(job.lane) for pause in now.pauses):
-            held.append(_move(job, Transition.GIVE_BACK, Reason.PAUSED))
-            continue
-        ends = [pause.until_in for pause in now.pauses if pause.holds_template(job.template_no, job.lane)]
-        if ends:
-            wait = min(_PAUSED_SECONDS if end is None else end for end in ends) + now.draw * _PAUSED_SPREAD
-            held.append(_move(job, Transition.POSTPONE, Reason.PAUSED, wait))
-    return held
+    """Hold what was paused after its release; it keeps its moment, and no tick visits it before the pause is over."""
+    return [
+        _move(job, Transition.GIVE_BACK, Reason.PAUSED)
+        for job in candidates
+        if any(pause.holds(job.template_no, job.lane) for pause in now.pauses)
+    ]
 
 
 def _quiet(candidates: Sequence[Candidate], now: Now) -> list[Move]:

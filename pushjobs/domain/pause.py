@@ -4,13 +4,14 @@ A pause without an end lasts until somebody resumes. One with a probe lets a sin
 first that WeChat answers lifts it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from pushjobs.domain.job import Lane
 
-__all__ = ["Pause", "PauseReason"]
+__all__ = ["Pause", "PauseReason", "paused_templates"]
 
 
 class PauseReason(StrEnum):
@@ -49,6 +50,11 @@ class Pause:
         """Whether it holds back everything of a lane."""
         return self.template_no is None and self.lane in {None, lane}
 
-    def holds_template(self, template_no: int, lane: Lane) -> bool:
-        """Whether it holds back one template's jobs of a lane."""
-        return self.template_no == template_no and self.lane in {None, lane}
+    def holds(self, template_no: int, lane: Lane) -> bool:
+        """Whether it holds back a template's jobs of a lane, with all others or by themselves."""
+        return self.template_no in {None, template_no} and self.lane in {None, lane}
+
+
+def paused_templates(in_force: Iterable[Pause], lane: Lane) -> set[int]:
+    """Return the templates whose jobs of a lane are held back by themselves, whatever else is paused."""
+    return {pause.template_no for pause in in_force if pause.template_no is not None and pause.lane in {None, lane}}

@@ -1,5 +1,6 @@
 """Reading what holds a job: its row's hidden half, its user's day and consent, and who is due before it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -65,12 +66,17 @@ SELECT clock_timestamp() AS now, j.app_no, j.template_no, j.recipient, j.on_quot
   LEFT JOIN pushjobs.consents c ON (c.app_no, c.recipient, c.template_no) = (j.app_no, j.recipient, j.template_no)
  WHERE j.id = :id""")
 
-# What is out already goes before whatever still waits; the job itself may be among it.
+# What is out already goes before whatever still waits; the job itself may be among it. The inner LIMIT keeps the
+# templates apart: each is counted in its own stretch of the index.
 _AHEAD = statement(
     """
 SELECT (SELECT count(*) FROM (
-            SELECT FROM pushjobs.jobs
-             WHERE state {release.sources} AND app_no = :app_no AND lane = :lane AND (due_at, id) < (:due_at, :id)
+            SELECT FROM pushjobs.templates t, LATERAL (
+                SELECT FROM pushjobs.jobs
+                 WHERE state {release.sources} AND app_no = :app_no AND lane = :lane AND template_no = t.template_no
+                   AND (due_at, id) < (:due_at, :id)
+                 LIMIT :most) AS of_template
+             WHERE t.app_no = :app_no AND t.template_no <> ALL (:paused)
              LIMIT :most) AS waiting)
      + (SELECT count(*) FROM pushjobs.jobs
          WHERE state IN ('released', 'sending') AND app_no = :app_no AND lane = :lane AND id <> :id) AS jobs""",
@@ -105,10 +111,13 @@ def facts(connection: Connection, job_id: JobId) -> Facts:
     )
 
 
-def ahead(connection: Connection, app_no: int, job: Job) -> int:
-    """Count the jobs of the same app and lane that go before this one, up to `MOST_COUNTED` of those that wait."""
+def ahead(connection: Connection, app_no: int, job: Job, *, paused: Collection[int]) -> int:
+    """Count the jobs of the same app and lane that go before this one, up to `MOST_COUNTED` of those that wait.
+
+    Those of the templates `paused` do not.
+    """
     values = {"app_no": app_no, "lane": job.lane, "due_at": job.due_at, "id": job.id, "most": MOST_COUNTED}
-    return int(connection.execute(_AHEAD, values).scalar_one())
+    return int(connection.execute(_AHEAD, {**values, "paused": list(paused)}).scalar_one())
 
 
 def day(connection: Connection, app_no: int, recipient: bytes) -> Day:

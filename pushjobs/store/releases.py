@@ -1,10 +1,12 @@
 """Claiming due jobs, counting what is out, and taking back what nobody holds any more."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause
 
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
@@ -62,23 +64,45 @@ _BUCKETS = statement("SELECT app_no FROM pushjobs.apps ORDER BY app_no")
 _LOCK = statement("SELECT pg_try_advisory_xact_lock(:classid, :bucket)")
 _CLASSID = 0x70757368  # "push"
 
-# SKIP LOCKED wins the race against a cancel or a reschedule that holds a row just now: its owner goes first, and the
-# next tick sees what became of it. The clock is read once for all, or jobs due together would come in any order.
-_CLAIM = statement(
+# One look into the index a template. A subquery in place of EXISTS, which the planner may turn into a join with
+# everything that is due.
+_WITH_WORK = statement(
     """
-WITH due AS MATERIALIZED (
-    SELECT id FROM pushjobs.jobs
-     WHERE state {release.sources} AND app_no = :app_no AND lane = :lane
-       AND due_at <= now() + make_interval(secs => :lookahead)
-     ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
-)
-UPDATE pushjobs.jobs j
-   SET state = {release.target}, release_no = j.release_no + 1, reason = NULL,
-       lease_until = greatest(j.due_at, now()) + make_interval(secs => :lease)
-  FROM due WHERE j.id = due.id
-RETURNING j.id, j.release_no, extract(epoch FROM j.due_at - (SELECT clock_timestamp()))::float AS due_in""",
+SELECT t.template_no FROM pushjobs.templates t
+ WHERE t.app_no = :app_no AND t.template_no <> ALL (:paused)
+   AND (SELECT true FROM pushjobs.jobs j
+         WHERE j.state {release.sources} AND j.app_no = :app_no AND j.lane = :lane AND j.template_no = t.template_no
+           AND j.due_at <= now() + make_interval(secs => :lookahead)
+         ORDER BY j.due_at LIMIT 1)
+ ORDER BY t.template_no""",
     Transition.RELEASE,
 )
+
+# A branch for each template, with a limit of its own: told how few rows are wanted, the planner reads them in the
+# index's order, and never reads and sorts everything that is due. SKIP LOCKED wins the race against a cancel or a
+# reschedule that holds a row just now: its owner goes first, and the next tick sees what became of it.
+_OF_TEMPLATE = """
+    SELECT id, template_no, due_at FROM (
+        SELECT id, template_no, due_at FROM pushjobs.jobs
+         WHERE state {{release.sources}} AND app_no = :app_no AND lane = :lane AND template_no = :template_{index}
+           AND due_at <= now() + make_interval(secs => :lookahead)
+         ORDER BY due_at, id LIMIT {limit}) AS of_{index}"""
+
+# Merged in the order of moments: each branch is read no further than it counts.
+_SHARES = """
+SELECT template_no, count(*) AS jobs
+  FROM (SELECT template_no FROM ({branches}) AS merged ORDER BY due_at, id LIMIT :limit) AS soonest
+ GROUP BY template_no"""
+
+# Written as an array, which the planner takes for a few rows: it finds them by their key, whatever it believes of the
+# table. The clock is read once for all, or jobs due together would come in any order.
+_CLAIM = """
+WITH due AS MATERIALIZED ({branches})
+UPDATE pushjobs.jobs j
+   SET state = {{release.target}}, release_no = j.release_no + 1, reason = NULL,
+       lease_until = greatest(j.due_at, now()) + make_interval(secs => :lease)
+ WHERE j.id = ANY (ARRAY(SELECT id FROM due))
+RETURNING j.id, j.release_no, extract(epoch FROM j.due_at - (SELECT clock_timestamp()))::float AS due_in"""
 
 _LOAD = statement(
     """
@@ -151,16 +175,20 @@ def load(connection: Connection, bucket: Bucket) -> Load:
     return Load(outstanding=row.outstanding, settled=int(row.settled))
 
 
-def claim(connection: Connection, bucket: Bucket, *, limit: int, lookahead: float) -> list[Released]:
-    """Release the bucket's jobs that fall due within `lookahead` seconds, at most `limit`, soonest first."""
-    values = {
-        "app_no": bucket.app_no,
-        "lane": bucket.lane,
-        "limit": limit,
-        "lookahead": lookahead,
-        "lease": LEASE_SECONDS,
-    }
-    rows = connection.execute(_CLAIM, values)
+def claim(
+    connection: Connection, bucket: Bucket, *, limit: int, lookahead: float, paused: Collection[int] = ()
+) -> list[Released]:
+    """Release the bucket's jobs that fall due within `lookahead` seconds, at most `limit`, soonest first.
+
+    Those of the templates `paused` are not looked at, however many are due; they keep their moments.
+    """
+    values = {"app_no": bucket.app_no, "lane": bucket.lane, "lookahead": lookahead}
+    with_work = list(connection.execute(_WITH_WORK, {**values, "paused": list(paused)}).scalars())
+    shares = _shares(connection, values, with_work, limit)
+    if not shares:
+        return []
+    limits = {f"limit_{index}": jobs for index, jobs in enumerate(shares.values())}
+    rows = connection.execute(_claim(len(shares)), {**values, **_numbered(shares), **limits, "lease": LEASE_SECONDS})
     released = [Released(id=JobId(row.id), release_no=row.release_no, due_in=row.due_in) for row in rows]
     return sorted(released, key=lambda job: (job.due_in, job.id))
 
@@ -187,3 +215,33 @@ def rescue(connection: Connection, *, limit: int) -> list[Rescued]:
         )
         for row in rows
     ]
+
+
+def _shares(
+    connection: Connection, values: Mapping[str, Any], with_work: Sequence[int], limit: int
+) -> Mapping[int, int]:
+    """Return how many of the bucket's soonest `limit` jobs are of which template."""
+    if len(with_work) < 2:  # noqa: PLR2004 - nothing to share
+        return dict.fromkeys(with_work, limit)
+    rows = connection.execute(_sharing(len(with_work)), {**values, **_numbered(with_work), "limit": limit})
+    return {row.template_no: row.jobs for row in rows}
+
+
+def _numbered(templates: Iterable[int]) -> Mapping[str, int]:
+    return {f"template_{index}": template_no for index, template_no in enumerate(templates)}
+
+
+@cache
+def _sharing(templates: int) -> TextClause:
+    return _written(_SHARES, (_OF_TEMPLATE.format(index=index, limit=":limit") for index in range(templates)))
+
+
+@cache
+def _claim(templates: int) -> TextClause:
+    limits = (f":limit_{index} FOR UPDATE SKIP LOCKED" for index in range(templates))
+    return _written(_CLAIM, (_OF_TEMPLATE.format(index=index, limit=limit) for index, limit in enumerate(limits)))
+
+
+def _written(sql: str, branches: Iterable[str]) -> TextClause:
+    """Write a statement with a branch for each template that has work at once: few, and mostly one."""
+    return statement(sql.format(branches="\n    UNION ALL".join(branches)), Transition.RELEASE)

@@ -1,4 +1,4 @@
-"""What an operator's word changes: dead jobs replayed, doubts resolved, paused jobs called back before their time.
+"""What an operator's word changes: dead jobs replayed, doubts resolved.
 
 Every statement takes many jobs, locks them in the order of their ids and changes only those that are in a state the
 lifecycle allows. What a call in doubt was charged goes back in the same transaction when it is sent again, in the one
@@ -8,7 +8,6 @@ takes a transaction a page: a second page's jobs would be locked behind the firs
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,17 +18,13 @@ from pushjobs.domain.job import JobId, Reason
 from pushjobs.domain.lifecycle import Transition, sources
 from pushjobs.store.database import as_json, statement
 from pushjobs.store.jobs import Filter
-from pushjobs.store.releases import Bucket
 from pushjobs.store.tables import jobs, templates
 
 __all__ = [
     "SEND_AGAIN_SECONDS",
-    "Postponed",
-    "call_back",
     "confirm",
     "lock_resendable",
     "matching",
-    "postponed",
     "replay",
     "send_again",
 ]
@@ -154,32 +149,6 @@ SELECT id FROM pushjobs.jobs
     Transition.SEND_AGAIN,
 )
 
-_POSTPONED = statement(
-    """
-SELECT id, due_at FROM pushjobs.jobs
- WHERE state {release.sources} AND app_no = :app_no AND lane = :lane
-   AND (due_at, id) > (:due_at, :id) AND due_at <= :until AND template_no = :template_no AND reason = :paused
- ORDER BY due_at, id LIMIT :limit""",
-    Transition.RELEASE,
-)
-_CALL_BACK = statement(
-    """
-WITH chosen AS MATERIALIZED (
-    SELECT id FROM pushjobs.jobs
-     WHERE id = ANY (:ids) AND state {release.sources} AND reason = :paused ORDER BY id FOR UPDATE
-)
-UPDATE pushjobs.jobs j SET due_at = least(j.due_at, now()), reason = NULL FROM chosen WHERE j.id = chosen.id""",
-    Transition.RELEASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Postponed:
-    """A job that a pause put off, and when it would come back by itself."""
-
-    due_at: datetime
-    id: JobId
-
 
 def matching(
     connection: Connection, wanted: Filter, transition: Transition, *, after: JobId, limit: int
@@ -224,21 +193,6 @@ def lock_resendable(connection: Connection, *, limit: int) -> list[JobId]:
     """Lock and return doubts that are old enough, of templates that accept repeats, with attempts and time left."""
     values = {"wait": SEND_AGAIN_SECONDS, "most": MAX_ATTEMPTS, "limit": limit}
     return [JobId(number) for number in connection.execute(_RESENDABLE, values).scalars()]
-
-
-def postponed(
-    connection: Connection, bucket: Bucket, template_no: int, *, after: Postponed, until: datetime, limit: int
-) -> list[Postponed]:
-    """Return a template's jobs that a pause put off, the soonest first, from behind `after` to those due `until`."""
-    values = {"app_no": bucket.app_no, "lane": bucket.lane, "template_no": template_no, "paused": Reason.PAUSED}
-    window = {"due_at": after.due_at, "id": after.id, "until": until, "limit": limit}
-    rows = connection.execute(_POSTPONED, {**values, **window})
-    return [Postponed(row.due_at, JobId(row.id)) for row in rows]
-
-
-def call_back(connection: Connection, ids: Sequence[JobId]) -> int:
-    """Make those of the jobs due now that a pause still puts off; return how many."""
-    return connection.execute(_CALL_BACK, {"ids": list(ids), "paused": Reason.PAUSED}).rowcount
 
 
 def _give_back(connection: Connection, charged: Sequence[Any]) -> None:

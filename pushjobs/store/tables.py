@@ -167,11 +167,12 @@ jobs = Table(
     comment="One push to one user at one time",
 )
 
-# The claim's index: begins with app and lane, so that a bucket that is not visited costs nothing.
+# The claim's index: app, lane and template before the moment, so that what is paused is not visited and costs nothing.
 Index(
     "ix_jobs_due",
     jobs.c.app_no,
     jobs.c.lane,
+    jobs.c.template_no,
     jobs.c.due_at,
     jobs.c.id,
     postgresql_where=text("state = 'scheduled'"),

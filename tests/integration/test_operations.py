@@ -219,8 +219,8 @@ def test_what_used_up_its_attempts_is_not_sent_again_by_itself(runtime: Runtime)
     assert only_job(runtime).state is JobState.IN_DOUBT
 
 
-@pytest.mark.parametrize("narrowed", [{}, {"lane": "bulk"}])
-def test_a_paused_app_or_lane_releases_nothing_until_it_is_resumed(runtime: Runtime, narrowed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("narrowed", [{}, {"lane": "bulk"}, {"template_id": DAILY_NEWS}])
+def test_what_is_paused_is_not_released_until_it_is_resumed(runtime: Runtime, narrowed: dict[str, Any]) -> None:
     """The next tick after the pause claims nothing; the next after the resumption everything, at its old time."""
     schedule(runtime, 3)
     due = [job.due_at for job in runtime.producer.find()]
@@ -232,18 +232,6 @@ def test_a_paused_app_or_lane_releases_nothing_until_it_is_resumed(runtime: Runt
     assert runtime.operations.resume(**narrowed) == 1
     assert runtime.operations.pauses() == []
     assert runtime.releaser.tick() == 3
-
-
-def test_a_resumed_template_s_jobs_are_due_at_once(runtime: Runtime, sandbox: SandboxClient) -> None:
-    """A template paused until tomorrow puts its jobs off till then; resumed today, they go today."""
-    runtime.operations.pause(template_id=DAILY_NEWS, until=clock.now() + timedelta(days=1))
-    schedule(runtime, 3, expires=timedelta(days=5))
-    deliver(runtime, claim(runtime))
-    assert sandbox.summary().received == 0
-    assert all(job.due_at > clock.now() + timedelta(hours=23) for job in runtime.producer.find())
-    assert runtime.operations.resume(template_id=DAILY_NEWS) == 1
-    deliver(runtime, claim(runtime))
-    assert sandbox.summary().accepted == 3
 
 
 def test_a_pause_ends_by_itself(runtime: Runtime) -> None:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,18 @@ from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import ORDER_SHIPPED
 from pushjobs.store import pauses
-from tests.integration.hands import ORDER, Batch, ask, claim, deliver, let_due, only_job, schedule
+from tests.integration.hands import ORDER, Batch, ask, claim, deliver, only_job, schedule
 
 AT_THE_HEAD = 5_000
+CROWDED = 200_000
+
+# Copies of the first job, all overdue, the later ones by less.
+CROWD = """
+INSERT INTO pushjobs.jobs (app_no, template_no, lane, state, on_quota, planned_at, due_at, expires_at, recipient,
+                           sealed)
+SELECT app_no, template_no, lane, state, on_quota, planned_at, now() - make_interval(secs => 60 + (n * 7919) % 86400),
+       expires_at, recipient, sealed
+  FROM (SELECT * FROM pushjobs.jobs ORDER BY id LIMIT 1) AS first, generate_series(1, :count) AS n"""
 
 
 def pause(worker: Runtime, **more: object) -> bool:
@@ -48,43 +58,40 @@ def test_a_pause_holds_at_the_claim(worker: Runtime, lane: Lane | None, released
     assert worker.releaser.tick() == 5 - released
 
 
-@pytest.mark.parametrize("lane", [None, Lane.BULK])
-def test_a_pause_holds_at_admission(worker: Runtime, sandbox: SandboxClient, lane: Lane | None) -> None:
+@pytest.mark.parametrize("of", ["app", "lane", "template"])
+def test_a_pause_holds_at_admission(worker: Runtime, sandbox: SandboxClient, of: str) -> None:
     """What was released before the pause is not called: it goes back with its moment and the reason."""
     schedule(worker)
+    parts: dict[str, dict[str, Any]] = {
+        "app": {},
+        "lane": {"lane": Lane.BULK},
+        "template": {"template_no": news(worker)},
+    }
+    what = parts[of]
     batch = claim(worker)
-    pause(worker, lane=lane)
+    pause(worker, **what)
     deliver(worker, batch)
     job = only_job(worker)
     assert (job.state, job.reason, job.due_at) == (JobState.SCHEDULED, Reason.PAUSED, job.time)
     assert sandbox.summary().received == 0
-    lift(worker, lane=lane)
+    assert worker.releaser.tick() == 0
+    lift(worker, **what)
     deliver(worker, claim(worker))
     assert sandbox.summary().accepted == 1
 
 
 def test_a_paused_template_lets_others_pass(worker: Runtime, sandbox: SandboxClient) -> None:
-    """A template's pause puts off its jobs alone, for about as long as it lasts."""
+    """Of a batch that was out already, a template's pause gives back its jobs alone, and their moments stay."""
     schedule(worker, 5)
     schedule(worker, 4, **ORDER)
+    batch = claim(worker)
     pause(worker, template_no=news(worker), until_in=600.0)
-    deliver(worker, claim(worker))
+    deliver(worker, batch)
     assert {entry.template_id for entry in sandbox.all_received()} == {ORDER_SHIPPED}
     assert sandbox.summary().accepted == 4
     waiting = worker.producer.find(state="scheduled")
-    assert [job.reason for job in waiting] == [Reason.PAUSED] * 5
-    assert all(590 <= (job.due_at - clock.now()).total_seconds() <= 630 for job in waiting)
-
-
-def test_a_paused_templates_jobs_go_once_it_is_over(worker: Runtime, sandbox: SandboxClient) -> None:
-    """With the pause over, what it put off is sent."""
-    schedule(worker, 5)
-    pause(worker, template_no=news(worker))
-    deliver(worker, claim(worker))
-    lift(worker, template_no=news(worker))
-    let_due(worker)
-    deliver(worker, claim(worker))
-    assert sandbox.summary().accepted == 5
+    assert [(job.reason, job.due_at) for job in waiting] == [(Reason.PAUSED, job.time) for job in waiting]
+    assert len(waiting) == 5
 
 
 def test_a_pause_ends_by_itself(worker: Runtime) -> None:
@@ -113,7 +120,15 @@ def test_two_reasons_are_two_pauses(worker: Runtime) -> None:
     assert worker.releaser.tick() == 1
 
 
-def test_paused_jobs_at_the_head_cost_a_tick_nothing(worker: Runtime) -> None:
+def test_a_templates_pause_is_of_one_lane_where_it_says_so(worker: Runtime) -> None:
+    """A template paused in one lane leaves by the other."""
+    schedule(worker, 3)
+    schedule(worker, 2, lane="urgent")
+    pause(worker, template_no=news(worker), lane=Lane.BULK)
+    assert worker.releaser.tick() == 2
+
+
+def test_a_paused_lane_at_the_head_costs_a_tick_nothing(worker: Runtime) -> None:
     """12.14 However many jobs a paused lane has due, a tick does not read them, and the other lane's leave at once."""
     schedule(worker, AT_THE_HEAD)
     schedule(worker, 5, lane="urgent")
@@ -124,6 +139,28 @@ def test_paused_jobs_at_the_head_cost_a_tick_nothing(worker: Runtime) -> None:
     assert clock.monotonic() - began < 0.5
     assert rows_read(worker) - read_before < 100
     assert worker.producer.counts()[JobState.SCHEDULED] == AT_THE_HEAD
+
+
+def test_a_paused_template_at_the_head_costs_a_tick_nothing(worker: Runtime) -> None:
+    """12.14 However many jobs a paused template has due, a tick does not read them, and others' leave at once.
+
+    Resumed, they leave in the order in which they fell due, among the others and before what fell due later.
+    """
+    schedule(worker)
+    schedule(worker, 4, **ORDER)
+    ask(worker, "UPDATE pushjobs.jobs SET due_at = due_at - interval '30 s' WHERE id % 2 = 0")
+    pause(worker, template_no=news(worker))
+    ask(worker, CROWD, count=CROWDED)
+    read_before = rows_read(worker)
+    assert worker.releaser.tick() == 4
+    assert rows_read(worker) - read_before < 100
+    assert worker.producer.counts()[JobState.SCHEDULED] == CROWDED + 1
+
+    schedule(worker, 2, **ORDER)
+    lift(worker, template_no=news(worker))
+    ids = sorted(job_id for job_id, _ in claim(worker, limit=AT_THE_HEAD))
+    soonest = "SELECT id FROM pushjobs.jobs WHERE state <> 'sent' AND template_no = :news ORDER BY due_at, id LIMIT :n"
+    assert ids == sorted(row[0] for row in ask(worker, soonest, news=news(worker), n=AT_THE_HEAD))
 
 
 def rows_read(worker: Runtime) -> int:

@@ -14,10 +14,10 @@ from pushjobs.errors import NotFound
 from pushjobs.inspection import Quota, Rule, Why
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
-from pushjobs.sandbox.catalogue import DAILY_NEWS
+from pushjobs.sandbox.catalogue import DAILY_NEWS, ORDER_SHIPPED
 from pushjobs.store import pauses
 from tests.acceptance.installation import wait_for
-from tests.integration.hands import SEND, admit, ask, claim, deliver, end_leases, only_job, schedule
+from tests.integration.hands import ORDER, SEND, admit, ask, claim, deliver, end_leases, only_job, schedule
 
 USER = "oReader000000"
 
@@ -93,15 +93,27 @@ def test_paused_beyond_its_time(runtime: Runtime) -> None:
     assert (why(runtime).rule, why(runtime).when) == (Rule.PAUSED, until)
 
 
-def test_put_off_by_a_pause(runtime: Runtime) -> None:
-    """What a template's pause put off says so while the pause is there."""
-    runtime.operations.pause(template_id=DAILY_NEWS, note="wrong words")
+def test_given_back_by_a_pause(runtime: Runtime) -> None:
+    """What was out already when its template was paused names the pause, and its history says that it came back."""
     schedule(runtime)
-    deliver(runtime, claim(runtime))
+    batch = claim(runtime)
+    runtime.operations.pause(template_id=DAILY_NEWS, note="wrong words")
+    deliver(runtime, batch)
     found = why(runtime)
     assert (found.job.reason, found.rule) == (Reason.PAUSED, Rule.PAUSED)
     assert "wrong words" in found.words
     assert [entry.reason for entry in found.history] == [Reason.PAUSED]
+
+
+def test_a_paused_template_is_not_in_the_way(runtime: Runtime) -> None:
+    """Jobs of another template that is paused do not count as going before; those of the own template do."""
+    schedule(runtime, 3)
+    schedule(runtime, 2, **ORDER)
+    assert why(runtime).place == 4
+    runtime.operations.pause(template_id=DAILY_NEWS)
+    assert why(runtime).place == 1
+    runtime.operations.pause(template_id=ORDER_SHIPPED)
+    assert (why(runtime).place, why(runtime).rule) == (1, Rule.PAUSED)
 
 
 def test_a_template_s_breaker(runtime: Runtime, sandbox: SandboxClient) -> None:

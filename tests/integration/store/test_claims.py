@@ -5,12 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from pushjobs import clock
-from pushjobs.domain.job import Lane
+from pushjobs.domain.job import JobState, Lane
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.settings import LEASE_SECONDS
-from pushjobs.store import releases
+from pushjobs.store import catalogue, releases
 from pushjobs.store.releases import Bucket, Released
 from tests.integration.store.shelf import Shelf
 
@@ -24,6 +25,20 @@ def in_turns(shelf: Shelf, barrier: threading.Barrier) -> list[Released]:
     while found := shelf.claim(limit=37):
         claimed += found
     return claimed
+
+
+def test_templates_are_claimed_together_in_the_order_of_moments(shelf: Shelf) -> None:
+    """The soonest jobs are claimed whatever their template; one that somebody holds makes way for the next."""
+    ids = shelf.accept([-60.0 + number for number in range(12)])
+    with shelf.database.transaction() as connection:
+        other = catalogue.ensure_template(connection, shelf.bucket.app_no, "other")
+    shelf.execute("UPDATE pushjobs.jobs SET template_no = :other WHERE id % 3 = 0", other=other)
+    assert [job.id for job in shelf.claim(5)] == ids[:5]
+    with shelf.database.transaction() as connection:
+        connection.execute(text("SELECT FROM pushjobs.jobs WHERE id = :id FOR UPDATE"), {"id": ids[5]})
+        assert len(shelf.claim(4)) == 4
+    assert shelf.get(ids[5]).state is JobState.SCHEDULED
+    assert shelf.claim()[0].id == ids[5]
 
 
 def test_two_claimers_share_what_is_due(shelf: Shelf) -> None:

@@ -44,14 +44,16 @@ def filled(shelf: Shelf) -> Shelf:
 
 
 class Plan:
-    """What PostgreSQL would do: the indexes it reads and the tables it reads whole."""
+    """What PostgreSQL would do: its steps, the indexes it reads and the tables it reads whole."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
+        self.steps: list[str] = []
         self.indexes: set[str] = set()
         self.read_whole: set[str] = set()
         self._read(root)
 
     def _read(self, node: Mapping[str, Any]) -> None:
+        self.steps.append(node["Node Type"])
         if "Index Name" in node:
             self.indexes.add(node["Index Name"])
         if node["Node Type"] == "Seq Scan":
@@ -74,11 +76,32 @@ def bucket_of(shelf: Shelf) -> dict[str, Any]:
 
 def test_a_claim_reads_its_bucket_in_the_order_of_moments(filled: Shelf) -> None:
     """Claiming reads the partial index of due jobs and the rows it takes, never the table."""
-    values = bucket_of(filled) | {"limit": 250, "lookahead": 5.0, "lease": 15.0}
+    values = bucket_of(filled) | {"limit": 250, "lookahead": 5.0, "lease": 15.0, "template_0": 1, "template_1": 2}
+    values |= {"limit_0": 100, "limit_1": 150}
+    # Much is due, and in an order that is not the table's: that is when a planner would rather sort.
+    filled.execute("UPDATE pushjobs.jobs SET due_at = now() - make_interval(secs => (id * 7919) % 50000)")
+    filled.execute("ANALYZE pushjobs.jobs")
     with filled.database.transaction() as connection:
-        plan = explain(connection, releases._CLAIM, values)
-    assert plan.indexes == {"ix_jobs_due", "pk_jobs"}
-    assert plan.read_whole == set()
+        claims = [explain(connection, releases._claim(count), values) for count in (1, 2)]
+        shares = explain(connection, releases._sharing(2), values)
+    for plan in claims:
+        assert plan.indexes == {"ix_jobs_due", "pk_jobs"}
+    assert shares.indexes == {"ix_jobs_due"}
+    assert "Merge Append" in shares.steps
+    for plan in (*claims, shares):
+        assert plan.read_whole == set()
+        # In the index's own order, or everything that is due would be read and sorted.
+        assert "Sort" not in plan.steps
+
+
+def test_a_tick_looks_once_into_the_index_for_each_template(filled: Shelf) -> None:
+    """Which templates have work is read from the partial index of due jobs, never from the table."""
+    values = bucket_of(filled) | {"lookahead": 5.0, "paused": [2, 3]}
+    with filled.database.transaction() as connection:
+        plan = explain(connection, releases._WITH_WORK, values)
+    assert "ix_jobs_due" in plan.indexes
+    assert "jobs" not in plan.read_whole
+    assert plan.steps.count("Limit") == 1
 
 
 def test_load_counts_in_the_index_of_leases(filled: Shelf) -> None:
@@ -170,13 +193,10 @@ def test_jobs_to_reopen_are_looked_for_among_what_is_in_trouble(filled: Shelf) -
     assert "jobs" not in plan.read_whole
 
 
-def test_why_and_resume_read_the_bucket_s_index(filled: Shelf) -> None:
-    """Counting who is before a job, and finding what a pause put off, read the partial index of due jobs."""
-    now = clock.now()
-    place = bucket_of(filled) | {"due_at": now, "id": 1, "most": 1000}
-    put_off = place | {"until": now, "template_no": 1, "paused": Reason.PAUSED, "limit": 1000}
+def test_why_reads_the_bucket_s_index(filled: Shelf) -> None:
+    """Counting who is before a job reads the partial index of due jobs."""
+    place = bucket_of(filled) | {"due_at": clock.now(), "id": 1, "most": 1000, "paused": []}
     with filled.database.transaction() as connection:
-        plans = [explain(connection, inspecting._AHEAD, place), explain(connection, reopening._POSTPONED, put_off)]
-    for plan in plans:
-        assert "ix_jobs_due" in plan.indexes
-        assert "jobs" not in plan.read_whole
+        plan = explain(connection, inspecting._AHEAD, place)
+    assert "ix_jobs_due" in plan.indexes
+    assert "jobs" not in plan.read_whole

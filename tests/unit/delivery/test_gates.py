@@ -17,7 +17,7 @@ from pushjobs.store.moves import Move
 from pushjobs.store.slices import Candidate
 
 LATE_EVENING = datetime(2026, 12, 1, 23, 0, tzinfo=SHANGHAI).astimezone(UTC)
-NOW = Now(moment=LATE_EVENING, zone=SHANGHAI, pauses=(), quiet_hours=None, draw=0.5)
+NOW = Now(moment=LATE_EVENING, zone=SHANGHAI, pauses=(), quiet_hours=None)
 JOB = Candidate(
     id=JobId(1),
     release_no=1,
@@ -94,23 +94,17 @@ def test_what_is_due_later_goes_back_untouched(due_in: float, is_held: bool) -> 
         ({}, True),
         ({"lane": Lane.BULK}, True),
         ({"lane": Lane.URGENT}, False),
+        ({"template_no": 7}, True),
+        ({"template_no": 7, "lane": Lane.BULK}, True),
         ({"template_no": 8}, False),
         ({"template_no": 7, "lane": Lane.URGENT}, False),
     ],
 )
-def test_a_paused_lane_keeps_its_jobs_moments(paused: dict[str, Any], is_held: bool) -> None:
-    """A pause of the app or of the job's lane gives it back as it is; one of something else does not touch it."""
+def test_what_is_paused_keeps_its_moment(paused: dict[str, Any], is_held: bool) -> None:
+    """A pause of the app, the job's lane or its template gives it back as it is; one of something else lets it pass."""
     pause = replace(PAUSE, **paused)
     _, held = pass_gates([JOB], replace(NOW, pauses=[pause]))
     assert told(held) == [(Transition.GIVE_BACK, Reason.PAUSED, None)] * is_held
-
-
-@pytest.mark.parametrize(("until_in", "wait"), [(None, 60.0), (10.0, 10.0), (3600.0, 3600.0)])
-def test_a_paused_template_makes_way(until_in: float | None, wait: float) -> None:
-    """A paused template's jobs come back, spread, when its pause may be over, so that others' go before them."""
-    pause = replace(PAUSE, template_no=7, until_in=until_in)
-    _, held = pass_gates([JOB], replace(NOW, pauses=[pause]))
-    assert told(held) == [(Transition.POSTPONE, Reason.PAUSED, wait + 15.0)]
 
 
 def test_quiet_hours_hold_bulk_and_let_urgent_pass() -> None:
