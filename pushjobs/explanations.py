@@ -332,6 +332,7 @@ _CLOSED = {
     Reason.REQUESTED: "its owner took it back",
     Reason.QUOTA: "its user had had the day's messages, and it was not to wait or could not",
     Reason.NO_CONSENT: "the user's consent was missing",
+    Reason.FORM_ID: "WeChat calls its form id invalid or used up",
     Reason.RECIPIENT: "WeChat knows no such user of this app, or the user cannot be reached",
     Reason.CONTENT: "WeChat does not accept what it says",
     Reason.TEMPLATE_FAULT: "WeChat finds fault with its template",

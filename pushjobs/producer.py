@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Self, Unpack
 
-from pushjobs import clock
+from pushjobs import claims, clock
+from pushjobs.claims import Row
 from pushjobs.consenting import Granted, Ledger
 from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane
 from pushjobs.domain.moment import read_deadline, read_moment
-from pushjobs.errors import InvalidInput, KeyReused, NotFound, NotPossible
+from pushjobs.errors import InvalidInput, NotFound, NotPossible
 from pushjobs.inspection import Inspection, Why
 from pushjobs.release import Releaser
 from pushjobs.request import (
@@ -31,7 +32,7 @@ from pushjobs.request import (
 )
 from pushjobs.store import accepting, envelope
 from pushjobs.store import jobs as stored
-from pushjobs.store.accepting import KeyClaim, NewJob
+from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
@@ -50,15 +51,6 @@ class Report:
     accepted: int = 0
     known: int = 0
     rejected: list[Rejection] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """A readable row of a chunk, with the arguments it came from."""
-
-    number: int
-    arguments: Mapping[str, Any]
-    request: Request
 
 
 class Producer:
@@ -112,8 +104,8 @@ class Producer:
         goes_now = request.is_due and session is None and self._releaser.has_room(bucket)
         with self._within(session) as connection:
             [job_id] = accepting.draw_ids(connection, 1)
-            rows = {job_id: _Row(number=1, arguments=arguments, request=request)}
-            if (known := self._claim_keys(connection, rows).get(job_id)) is not None:
+            rows = {job_id: Row(number=1, arguments=arguments, request=request)}
+            if (known := self._claim(connection, rows).get(job_id)) is not None:
                 return self._known(connection, known)
             accepting.insert(connection, [self._new_job(job_id, request, released=goes_now)])
         if goes_now:
@@ -243,60 +235,32 @@ class Producer:
     def _within(self, session: CallersSession | None) -> AbstractContextManager[Transaction]:
         return self._database.transaction() if session is None else nullcontext(joined(session))
 
-    def _read(self, chunk: Iterable[tuple[int, Mapping[str, Any]]], report: Report) -> Iterator[_Row]:
+    def _read(self, chunk: Iterable[tuple[int, Mapping[str, Any]]], report: Report) -> Iterator[Row]:
         for number, arguments in chunk:
             try:
                 request = read_request(arguments, self._terms, lane=Lane.BULK)
             except InvalidInput as refusal:
                 report.rejected.append(Rejection.of(number, refusal))
             else:
-                yield _Row(number=number, arguments=arguments, request=request)
+                yield Row(number=number, arguments=arguments, request=request)
 
-    def _accept(self, connection: Transaction, readable: list[_Row], report: Report) -> None:
+    def _accept(self, connection: Transaction, readable: list[Row], report: Report) -> None:
         rows = dict(zip(accepting.draw_ids(connection, len(readable)), readable, strict=True))
-        for job_id, known in self._claim_keys(connection, rows).items():
+        for job_id, known in sorted(self._claim(connection, rows).items()):
             row = rows.pop(job_id)
-            if isinstance(known, KeyReused):
+            if isinstance(known, InvalidInput):
                 report.rejected.append(Rejection.of(row.number, known))
             else:
                 report.known += 1
         accepting.insert(connection, [self._new_job(job_id, row.request) for job_id, row in rows.items()])
         report.accepted += len(rows)
 
-    def _claim_keys(self, connection: Transaction, rows: Mapping[JobId, _Row]) -> dict[JobId, JobId | KeyReused]:
-        """Take the rows' idempotency keys; return those that are taken: by a job of the same body, or of another."""
-        app_no = self._terms.catalogue.app.app_no
-        claims: dict[str, KeyClaim] = {}
-        asked: dict[JobId, tuple[str, bytes]] = {}
-        for job_id, row in rows.items():
-            if (key := row.request.idempotency_key) is not None:
-                fingerprint = self._lookup.body(row.request.body(row.arguments))
-                asked[job_id] = (key, fingerprint)
-                # A key that stands twice in one chunk: the first row makes the job.
-                claims.setdefault(
-                    key,
-                    KeyClaim(
-                        app_no=app_no,
-                        key=key,
-                        fingerprint=fingerprint,
-                        job_id=job_id,
-                        expires_at=row.request.expires_at,
-                    ),
-                )
-        if not claims:
-            return {}
-        owners = accepting.claim_keys(connection, list(claims.values()))
-        taken: dict[JobId, JobId | KeyReused] = {}
-        for job_id, (key, fingerprint) in asked.items():
-            owner = owners[app_no, key]
-            if owner.fingerprint != fingerprint:
-                taken[job_id] = KeyReused("idempotency_key", "stands for another body", "use a new key for a new push")
-            elif owner.job_id != job_id:
-                taken[job_id] = owner.job_id
-        return taken
+    def _claim(self, connection: Transaction, rows: Mapping[JobId, Row]) -> dict[JobId, JobId | InvalidInput]:
+        app = self._terms.catalogue.app
+        return claims.claim(connection, app, rows, lookup=self._lookup)
 
-    def _known(self, connection: Transaction, known: JobId | KeyReused) -> Job:
-        if isinstance(known, KeyReused):
+    def _known(self, connection: Transaction, known: JobId | InvalidInput) -> Job:
+        if isinstance(known, InvalidInput):
             raise known
         return self._get(connection, known)
 

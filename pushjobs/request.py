@@ -14,6 +14,7 @@ from pushjobs import clock
 from pushjobs.catalogue import Catalogue
 from pushjobs.domain.job import Lane, OnQuota
 from pushjobs.domain.message import (
+    FORM_ID_LIFE,
     Content,
     FormIdKind,
     Lang,
@@ -39,9 +40,6 @@ __all__ = [
 ]
 
 _LONGEST_NAME = 200
-
-_FORM_ID_LIFE = timedelta(days=7)
-"""How long a legacy form id serves: "7 days from the user's action" (wechat-api.md section 2)."""
 
 
 class ContentArguments(TypedDict, total=False):
@@ -158,7 +156,7 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
     asked_at = None if asked is None else read_moment(asked, terms.zone)
     # A moment in the past is due now: lateness and deadline count from when we heard of it.
     planned_at = now if asked_at is None else max(asked_at, now)
-    if message.is_legacy and planned_at - now > _FORM_ID_LIFE:
+    if message.is_legacy and planned_at - now > FORM_ID_LIFE:
         raise InvalidMoment(
             "time",
             "lies beyond the life of its form_id",

@@ -121,6 +121,7 @@ class Runtime:
                 self.database,
                 self.sealer,
                 self._admittance,
+                lookup=self._lookup,
                 call_timeout_seconds=timeout,
                 emit=emit,
             ),

@@ -20,7 +20,7 @@ from pushjobs.pace import Slot
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store import envelope, moves, pauses, releases, slices
 from pushjobs.store.database import Database, Transaction
-from pushjobs.store.sealing import Sealer
+from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.store.slices import Candidate
 from pushjobs.telemetry import Emit
 
@@ -73,11 +73,19 @@ class Admission:
     """Admits slices; one a process."""
 
     def __init__(
-        self, database: Database, sealer: Sealer, terms: Admittance, *, call_timeout_seconds: float, emit: Emit
+        self,
+        database: Database,
+        sealer: Sealer,
+        terms: Admittance,
+        *,
+        lookup: Lookup,
+        call_timeout_seconds: float,
+        emit: Emit,
     ) -> None:
         self._database = database
         self._sealer = sealer
         self._terms = terms
+        self._lookup = lookup
         self._longest_wait = LEASE_SECONDS - call_timeout_seconds - _SPARE_SECONDS
         self._emit = emit
 
@@ -102,7 +110,14 @@ class Admission:
             readable = [(job, message) for job in trying if (message := self._open(job)) is not None]
             names = {job.id for job, _ in readable}
             held += [_behind(job, is_probed=job not in trying) for job in passing if job.id not in names]
-            charges = charging.charge(connection, [job for job, _ in readable], rules, moment=moment, draw=draw)
+            legacy = {
+                job.id: self._lookup.form_id(job.appid, message.form_id)
+                for job, message in readable
+                if message.form_id is not None
+            }
+            charges = charging.charge(
+                connection, [job for job, _ in readable], rules, moment=moment, draw=draw, legacy=legacy
+            )
             messages = {job.id: (job, message) for job, message in readable}
             open_jobs = sorted(charges.charged, key=lambda job_id: (messages[job_id][0].due_in, job_id))
             admitted = [

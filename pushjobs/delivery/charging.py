@@ -3,9 +3,12 @@
 Three things in one order (design 12.9): the recipient's turn and a place of the day, a credit of the consent ledger,
 a place of the template's own day. Whoever fails at a later one gives back the earlier ones in the same transaction,
 so that nothing is held for a job that stays behind.
+
+A legacy form id is no charge: its message was the job's when it was accepted (`store.form_ids`). But what WeChat calls
+void here is void for the form id's other jobs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -15,7 +18,7 @@ from pushjobs.domain.job import JobId, JobState, OnQuota, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.moment import next_day_at, quota_day
 from pushjobs.settings import LEASE_SECONDS
-from pushjobs.store import capped, consents, recipients
+from pushjobs.store import capped, consents, form_ids, recipients
 from pushjobs.store.capped import Place
 from pushjobs.store.consents import Change, Turn
 from pushjobs.store.database import Transaction
@@ -40,7 +43,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What an admitted job was charged, to be settled with its answer."""
+    """What an admitted job was charged, to be settled with its answer. `form_id`: a legacy job's, hashed."""
 
     app_no: int
     recipient: bytes
@@ -48,6 +51,7 @@ class Charge:
     day: date
     credit_held: bool
     is_capped: bool
+    form_id: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +63,21 @@ class Charges:
 
 
 def charge(
-    connection: Transaction, candidates: Sequence[Candidate], rules: Rules, *, moment: datetime, draw: float
+    connection: Transaction,
+    candidates: Sequence[Candidate],
+    rules: Rules,
+    *,
+    moment: datetime,
+    draw: float,
+    legacy: Mapping[JobId, bytes] | None = None,
 ) -> Charges:
-    """Charge the jobs of a slice for calls at `moment`; `draw` in [0, 1) spreads those that go on another day."""
-    desk = _Desk(connection, rules, moment, draw)
-    open_jobs = desk.first_of_each_user(candidates)
+    """Charge the jobs of a slice for calls at `moment`; `draw` in [0, 1) spreads those that go on another day.
+
+    `legacy`: the hashed form ids of those that have one.
+    """
+    desk = _Desk(connection, rules, moment, draw, legacy or {})
+    open_jobs = desk.with_valid_form_ids(candidates)
+    open_jobs = desk.first_of_each_user(open_jobs)
     open_jobs = desk.take_places(open_jobs)
     open_jobs = desk.take_credits(open_jobs)
     desk.take_template_places(open_jobs)
@@ -74,7 +88,8 @@ def charge(
 class Over:
     """A charged call that is over: what its job was before, what became of it, and when the call left.
 
-    `was` is `in_doubt` when a rescue had given the call up and counted its charge as used.
+    `was` is `in_doubt` when a rescue had given the call up and counted its charge as used. `voids_form_id`: WeChat
+    called its form id invalid or used up.
     """
 
     charge: Charge
@@ -82,6 +97,7 @@ class Over:
     transition: Transition
     is_without_consent: bool
     called_at: datetime
+    voids_form_id: bool = False
 
 
 def settle(connection: Transaction, app_no: int, over: Sequence[Over]) -> None:
@@ -91,6 +107,8 @@ def settle(connection: Transaction, app_no: int, over: Sequence[Over]) -> None:
     consents.settle(connection, app_no, changes)
     unused = [one.charge for one in over if one.charge.is_capped and one.transition not in _USED]
     capped.give_back(connection, app_no, [(Place(one.recipient, one.template_no), one.day) for one in unused])
+    void = [one.charge.form_id for one in over if one.voids_form_id and one.charge.form_id is not None]
+    form_ids.void(connection, app_no, void)
 
 
 _USED = {Transition.DELIVER, Transition.DOUBT}
@@ -137,13 +155,29 @@ def _give_back(connection: Transaction, app_no: int, charges: Sequence[Charge]) 
 class _Desk:
     """One slice at the desk: who is charged so far, who is held back."""
 
-    def __init__(self, connection: Transaction, rules: Rules, moment: datetime, draw: float) -> None:
+    def __init__(
+        self, connection: Transaction, rules: Rules, moment: datetime, draw: float, legacy: Mapping[JobId, bytes]
+    ) -> None:
         self._connection = connection
         self._rules = rules
         self._moment = moment
         self._draw = draw
+        self._legacy = legacy
         self.charged: dict[JobId, Charge] = {}
         self.held: list[Move] = []
+
+    def with_valid_form_ids(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Refuse the legacy jobs whose form ids WeChat has called void since they were accepted."""
+        if not self._legacy:
+            return candidates
+        void = form_ids.voided(self._connection, candidates[0].app_no, list(self._legacy.values()))
+        valid = []
+        for job in candidates:
+            if self._legacy.get(job.id) in void:
+                self._refuse(job, Reason.FORM_ID)
+            else:
+                valid.append(job)
+        return valid
 
     def first_of_each_user(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Let one job of each user go on; the k-th one waiting comes back k seconds later (design 12.10)."""
@@ -179,6 +213,7 @@ class _Desk:
                     day=day,
                     credit_held=False,
                     is_capped=False,
+                    form_id=self._legacy.get(job.id),
                 )
                 continue
             match charged.in_the_way[job.recipient]:

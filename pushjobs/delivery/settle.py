@@ -107,6 +107,7 @@ def _over(answer: Answer, move: Move, was: JobState, now: datetime) -> Over:
         was=was,
         transition=move.transition,
         is_without_consent=move.reason is Reason.NO_CONSENT,
+        voids_form_id=move.reason is Reason.FORM_ID,
         called_at=now - timedelta(seconds=move.called_ago or 0.0),
     )
 

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     DAY_OVER = "day_over"
     TOKEN = "token"  # noqa: S105 - the word, not a secret
     NO_CONSENT = "no_consent"
+    FORM_ID = "form_id"
     RECIPIENT = "recipient"
     CONTENT = "content"
     TEMPLATE_FAULT = "template_fault"

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 from pushjobs.errors import InvalidMessage
 
 __all__ = [
+    "FORM_ID_LIFE",
     "Content",
     "FormIdKind",
     "KeywordFault",
@@ -59,6 +61,15 @@ class FormIdKind(StrEnum):
 
     FORM = "form"
     PREPAY = "prepay"
+
+    @property
+    def messages(self) -> int:
+        """How many messages one serves (wechat-api.md section 2)."""
+        return 3 if self is FormIdKind.PREPAY else 1
+
+
+FORM_ID_LIFE = timedelta(days=7)
+"""How long a legacy form id serves: "7 days from the user's action" (wechat-api.md section 2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pushjobs.domain.lifecycle import Transition, target
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store.database import as_json, statement
 
-__all__ = ["Claimed", "KeyClaim", "NewJob", "claim_keys", "draw_ids", "insert", "store_content"]
+__all__ = ["Claimed", "KeyClaim", "NewJob", "claim_keys", "draw_ids", "give_up_keys", "insert", "store_content"]
 
 _COPY_FROM = 20
 """Rows from which COPY is worth its set-up."""
@@ -88,6 +88,8 @@ SELECT k.app_no, k.key, k.fingerprint, k.job_id
   FROM json_to_recordset(:claims) AS c(app_no smallint, key text)
   JOIN pushjobs.idempotency_keys k USING (app_no, key)""")
 
+_GIVE_UP_KEYS = statement("DELETE FROM pushjobs.idempotency_keys WHERE app_no = :app_no AND key = ANY (:keys)")
+
 _STORE_CONTENT = statement("""
 INSERT INTO pushjobs.contents (app_no, template_no, sealed) VALUES (:app_no, :template_no, :sealed)
 RETURNING content_no""")
@@ -117,6 +119,11 @@ def claim_keys(connection: Connection, claims: Sequence[KeyClaim]) -> dict[tuple
         (row.app_no, row.key): Claimed(job_id=JobId(row.job_id), fingerprint=row.fingerprint)
         for row in connection.execute(_READ_KEYS, {"claims": rows})
     }
+
+
+def give_up_keys(connection: Connection, app_no: int, keys: Sequence[str]) -> None:
+    """Give up the keys that this transaction took for jobs that it does not store after all."""
+    connection.execute(_GIVE_UP_KEYS, {"app_no": app_no, "keys": list(keys)})
 
 
 def insert(connection: Connection, jobs: Sequence[NewJob]) -> None:

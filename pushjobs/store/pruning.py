@@ -14,6 +14,9 @@ DELETE FROM pushjobs.settlements WHERE entry_no IN (
     statement("""
 DELETE FROM pushjobs.idempotency_keys WHERE (app_no, key) IN (
     SELECT app_no, key FROM pushjobs.idempotency_keys WHERE keep_until < now() LIMIT :limit)"""),
+    statement("""
+DELETE FROM pushjobs.form_ids WHERE (app_no, form_id) IN (
+    SELECT app_no, form_id FROM pushjobs.form_ids WHERE keep_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED)"""),
 )
 
 

@@ -67,6 +67,10 @@ class Lookup:
         """Return the 16-byte hash under which an app's user is found."""
         return hmac.digest(self._key, f"{appid}\0{touser}".encode(), hashlib.sha256)[:_HASH_BYTES]
 
+    def form_id(self, appid: str, form_id: str) -> bytes:
+        """Return the 16-byte hash under which an app's legacy form id is found."""
+        return hmac.digest(self._key, f"form_id\0{appid}\0{form_id}".encode(), hashlib.sha256)[:_HASH_BYTES]
+
     def body(self, value: object) -> bytes:
         """Return the 16-byte fingerprint of a request body (anything JSON can say)."""
         return hmac.digest(self._key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), hashlib.sha256)[:_HASH_BYTES]

@@ -28,7 +28,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
@@ -39,6 +39,7 @@ __all__ = [
     "apps",
     "consents",
     "contents",
+    "form_ids",
     "idempotency_keys",
     "installation",
     "job_history",
@@ -220,6 +221,30 @@ idempotency_keys = Table(
     Column("keep_until", _moment, nullable=False, comment="The job's deadline and 30 days"),
     Index("ix_idempotency_keys_keep_until", "keep_until"),
     comment="Keys outlive their jobs",
+)
+
+form_ids = Table(
+    "form_ids",
+    metadata,
+    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
+    Column("form_id", LargeBinary, primary_key=True, comment="Keyed hash of app and legacy form id, 16 bytes"),
+    Column(
+        "holders",
+        ARRAY(BigInteger),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="Jobs that hold a message of it, as they came; one that was let go of is dropped by the next taker",
+    ),
+    Column(
+        "is_void",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="Whether WeChat called it invalid or used up",
+    ),
+    Column("keep_until", _moment, nullable=False, comment="When it serves for nothing and no holder waits any more"),
+    Index("ix_form_ids_keep_until", "keep_until"),
+    comment="Legacy form ids: whose each message is",
 )
 
 # Rewritten at every send: room in the page keeps the new version beside the old one, and its index entry as it is.

@@ -45,6 +45,7 @@ def _row(code: int, meaning: str, outcome: Callable[..., Outcome], source: str) 
 
 
 _no_consent = partial(Refused, reason=Reason.NO_CONSENT)
+_form_id = partial(Refused, reason=Reason.FORM_ID)
 _recipient = partial(Refused, reason=Reason.RECIPIENT)
 _content = partial(Refused, reason=Reason.CONTENT)
 _unexpected = partial(Refused, reason=Reason.UNLISTED_CODE)
@@ -76,8 +77,8 @@ _ROWS = (
     _row(41001, "access_token missing", Fatal, "G1"),
     _row(41002, "appid missing (token call)", Fatal, "A1 A2"),
     _row(41004, "secret missing (token call)", Fatal, "A1 A2"),
-    _row(41028, "form_id invalid or expired", _no_consent, "L5"),
-    _row(41029, "form_id used up", _no_consent, "L5"),
+    _row(41028, "form_id invalid or expired", _form_id, "L5"),
+    _row(41029, "form_id used up", _form_id, "L5"),
     _row(41030, "page not in the released version, or with a leading slash", _this_job_or_template, "S1b T4"),
     _row(41031, "form_id blocked as a punishment", Fatal, "X2"),
     _row(41032, "form_id blocked as a punishment", Fatal, "X2"),

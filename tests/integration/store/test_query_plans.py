@@ -9,7 +9,7 @@ from sqlalchemy import ClauseElement, Connection, event
 from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
-from pushjobs.store import inspecting, jobs, moves, releases, reopening, slices, tables
+from pushjobs.store import form_ids, inspecting, jobs, moves, releases, reopening, slices, tables
 from pushjobs.store.database import as_json
 from pushjobs.store.jobs import Filter
 from tests.integration.store.shelf import Shelf
@@ -190,6 +190,16 @@ def test_jobs_to_reopen_are_looked_for_among_what_is_in_trouble(filled: Shelf) -
         plan = Plan(connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked[0]}", values).scalar_one()[0]["Plan"])
     assert len(found) == ROWS / 100
     assert "ix_jobs_troubled" in plan.indexes
+    assert "jobs" not in plan.read_whole
+
+
+def test_a_form_id_s_holders_are_looked_at_by_their_numbers(filled: Shelf) -> None:
+    """Taking a message of a form id reads its row and its holders' by their keys, never the table of jobs."""
+    wanted = [{"form_id": "ab" * 16, "job_id": 1, "messages": 1, "expires_at": clock.now()}]
+    values = {"app_no": filled.bucket.app_no, "wanted": as_json(wanted), "life": 1.0}
+    with filled.database.transaction() as connection:
+        plan = explain(connection, form_ids._TAKE, values)
+    assert "pk_jobs" in plan.indexes
     assert "jobs" not in plan.read_whole
 
 

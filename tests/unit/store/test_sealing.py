@@ -77,6 +77,21 @@ def test_a_recipient_is_found_by_app_and_key() -> None:
     assert {len(each) for each in hashes} == {16}
 
 
+def test_a_form_id_is_found_by_app_and_key() -> None:
+    """A form id's hash is of its app and key, and never that of a user of the same name."""
+    lookup = Lookup(NEW)
+    hashes = {
+        lookup.form_id("wx1", "F1"),
+        lookup.form_id("wx1", "F2"),
+        lookup.form_id("wx2", "F1"),
+        lookup.recipient("wx1", "F1"),
+        Lookup(FOREIGN).form_id("wx1", "F1"),
+    }
+    assert lookup.form_id("wx1", "F1") in hashes
+    assert len(hashes) == 5
+    assert {len(each) for each in hashes} == {16}
+
+
 def test_a_body_has_one_fingerprint_in_any_order() -> None:
     """Bodies that say the same have the same fingerprint, however their names are ordered."""
     lookup = Lookup(NEW)

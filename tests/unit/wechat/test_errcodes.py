@@ -21,7 +21,8 @@ EXPECTED: list[tuple[Coded, tuple[int, ...]]] = [
     (TemplateFault(errcode=0, in_a_row=1), (40036, 40037, 43102, 43116, 48011)),
     (Token(errcode=0), (40001, 40014, 42001)),
     (DayOver(errcode=0), (44993, 45009, 45029)),
-    (Refused(errcode=0, reason=Reason.NO_CONSENT), (41028, 41029, 43004, 43101, 48002)),
+    (Refused(errcode=0, reason=Reason.NO_CONSENT), (43004, 43101, 48002)),
+    (Refused(errcode=0, reason=Reason.FORM_ID), (41028, 41029)),
     (Refused(errcode=0, reason=Reason.RECIPIENT), (40003, 43019, 43104, 50001, 50002, 70000)),
     (
         Refused(errcode=0, reason=Reason.CONTENT),
