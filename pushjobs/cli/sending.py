@@ -11,6 +11,7 @@ import typer
 from pushjobs.cli.options import AsJson, Directory, Reference, TemplateId, ToUser, opened
 from pushjobs.cli.shown import local, progress, show_json, show_table
 from pushjobs.domain.job import Lane, OnQuota
+from pushjobs.domain.message import FormIdKind
 from pushjobs.errors import InvalidInput
 from pushjobs.files import open_jobs, read_request_file
 from pushjobs.producer import Rejection, Report
@@ -43,6 +44,9 @@ def send(  # noqa: PLR0913 - one argument an option
         str | None, typer.Option(help="The same key makes one job, however often it is sent.", show_default=False)
     ] = None,
     form_id: Annotated[str | None, typer.Option(help="Legacy: a form id.", show_default=False)] = None,
+    form_id_kind: Annotated[
+        FormIdKind | None, typer.Option(help="Legacy: prepay for the id of a payment.", show_default=False)
+    ] = None,
     emphasis_keyword: Annotated[
         str | None, typer.Option(help="Legacy: the keyword to show large.", show_default=False)
     ] = None,
@@ -74,6 +78,7 @@ def send(  # noqa: PLR0913 - one argument an option
         "reference": reference,
         "idempotency_key": idempotency_key,
         "form_id": form_id,
+        "form_id_kind": form_id_kind,
         "emphasis_keyword": emphasis_keyword,
     }
     arguments = {name: value for name, value in given.items() if value is not None}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 
+from pushjobs import clock
 from pushjobs.cli import main
 from pushjobs.cli.options import opened
 from pushjobs.producer import Producer
@@ -210,6 +212,17 @@ def test_the_article_s_request_goes_out(terminal: Terminal) -> None:
     body = terminal.wait_for_arrival(touser)
     assert body.keys() == {"touser", "template_id", "page", "form_id", "data"}
     assert body["data"]["keyword1"] == {"value": "訂單編號"}
+
+
+def test_a_form_id_serves_once_and_a_payment_s_three_times(terminal: Terminal) -> None:
+    """One message more than the id of a form or a payment serves is refused in one line, naming the jobs before it."""
+    tomorrow = (clock.now() + timedelta(days=1)).isoformat()
+    request = ["send", "--request", str(EXAMPLES / "article-request.json"), "--time", tomorrow, "--touser", user()]
+    for kind, messages in (("form", 1), ("prepay", 3)):
+        legacy = [*request, "--template-id", LEGACY_REFUND, "--form-id", f"wx{uuid4().hex}", "--form-id-kind", kind]
+        jobs = [str(terminal.read(*legacy)["id"]) for _ in range(messages)]
+        error = terminal.refused(*legacy)
+        assert f"form_id has no message left for another job (job {', '.join(jobs)}): the id of a form serves" in error
 
 
 def test_the_python_example_runs(terminal: Terminal) -> None:
