@@ -1,6 +1,6 @@
 """Claiming due jobs, counting what is out, and taking back what nobody holds any more."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -78,38 +78,31 @@ SELECT t.template_no FROM pushjobs.templates t
     Transition.RELEASE,
 )
 
-# Merged in the order of moments, each branch read no further than it counts: that is what its own order is for.
+# A branch for each template, with a limit of its own: told how few rows are wanted, the planner reads them in the
+# index's order, and never reads and sorts everything that is due. SKIP LOCKED wins the race against a cancel or a
+# reschedule that holds a row just now: its owner goes first, and the next tick sees what became of it.
+_OF_TEMPLATE = """
+    SELECT id, template_no, due_at FROM (
+        SELECT id, template_no, due_at FROM pushjobs.jobs
+         WHERE state {{release.sources}} AND app_no = :app_no AND lane = :lane AND template_no = :template_{index}
+           AND due_at <= now() + make_interval(secs => :lookahead)
+         ORDER BY due_at, id LIMIT {limit}) AS of_{index}"""
+
+# Merged in the order of moments: each branch is read no further than it counts.
 _SHARES = """
 SELECT template_no, count(*) AS jobs
   FROM (SELECT template_no FROM ({branches}) AS merged ORDER BY due_at, id LIMIT :limit) AS soonest
  GROUP BY template_no"""
-_OF_TEMPLATE = """
-        (SELECT id, template_no, due_at FROM pushjobs.jobs
-          WHERE state {{release.sources}} AND app_no = :app_no AND lane = :lane AND template_no = :template_{index}
-            AND due_at <= now() + make_interval(secs => :lookahead)
-          ORDER BY due_at, id LIMIT :limit)"""
 
-# SKIP LOCKED wins the race against a cancel or a reschedule that holds a row just now: its owner goes first, and the
-# next tick sees what became of it. The clock is read once for all, or jobs due together would come in any order.
 # Written as an array, which the planner takes for a few rows: it finds them by their key, whatever it believes of the
-# table.
-_CLAIM = statement(
-    """
-WITH due AS MATERIALIZED (
-    SELECT soonest.id
-      FROM unnest(CAST(:templates AS int[]), CAST(:shares AS int[])) AS share(template_no, jobs), LATERAL (
-           SELECT id FROM pushjobs.jobs
-            WHERE state {release.sources} AND app_no = :app_no AND lane = :lane AND template_no = share.template_no
-              AND due_at <= now() + make_interval(secs => :lookahead)
-            ORDER BY due_at, id LIMIT share.jobs FOR UPDATE SKIP LOCKED) AS soonest
-)
+# table. The clock is read once for all, or jobs due together would come in any order.
+_CLAIM = """
+WITH due AS MATERIALIZED ({branches})
 UPDATE pushjobs.jobs j
-   SET state = {release.target}, release_no = j.release_no + 1, reason = NULL,
+   SET state = {{release.target}}, release_no = j.release_no + 1, reason = NULL,
        lease_until = greatest(j.due_at, now()) + make_interval(secs => :lease)
  WHERE j.id = ANY (ARRAY(SELECT id FROM due))
-RETURNING j.id, j.release_no, extract(epoch FROM j.due_at - (SELECT clock_timestamp()))::float AS due_in""",
-    Transition.RELEASE,
-)
+RETURNING j.id, j.release_no, extract(epoch FROM j.due_at - (SELECT clock_timestamp()))::float AS due_in"""
 
 _LOAD = statement(
     """
@@ -195,8 +188,8 @@ def claim(
     shares = _shares(connection, values, with_work, limit)
     if not shares:
         return []
-    each = {"templates": list(shares), "shares": list(shares.values()), "lease": LEASE_SECONDS}
-    rows = connection.execute(_CLAIM, {**values, **each})
+    limits = {f"limit_{index}": jobs for index, jobs in enumerate(shares.values())}
+    rows = connection.execute(_claim(len(shares)), {**values, **_numbered(shares), **limits, "lease": LEASE_SECONDS})
     released = [Released(id=JobId(row.id), release_no=row.release_no, due_in=row.due_in) for row in rows]
     return sorted(released, key=lambda job: (job.due_in, job.id))
 
@@ -233,13 +226,25 @@ def _shares(
     """Return how many of the bucket's soonest `limit` jobs are of which template."""
     if len(with_work) < 2:  # noqa: PLR2004 - nothing to share
         return dict.fromkeys(with_work, limit)
-    numbers = {f"template_{index}": template_no for index, template_no in enumerate(with_work)}
-    rows = connection.execute(_sharing(len(with_work)), {**values, **numbers, "limit": limit})
+    rows = connection.execute(_sharing(len(with_work)), {**values, **_numbered(with_work), "limit": limit})
     return {row.template_no: row.jobs for row in rows}
+
+
+def _numbered(templates: Iterable[int]) -> Mapping[str, int]:
+    return {f"template_{index}": template_no for index, template_no in enumerate(templates)}
 
 
 @cache
 def _sharing(templates: int) -> TextClause:
-    """Write the question for so many templates that have work at once: they are few."""
-    branches = (_OF_TEMPLATE.format(index=index) for index in range(templates))
-    return statement(_SHARES.format(branches="\n        UNION ALL".join(branches)), Transition.RELEASE)
+    return _written(_SHARES, (_OF_TEMPLATE.format(index=index, limit=":limit") for index in range(templates)))
+
+
+@cache
+def _claim(templates: int) -> TextClause:
+    limits = (f":limit_{index} FOR UPDATE SKIP LOCKED" for index in range(templates))
+    return _written(_CLAIM, (_OF_TEMPLATE.format(index=index, limit=limit) for index, limit in enumerate(limits)))
+
+
+def _written(sql: str, branches: Iterable[str]) -> TextClause:
+    """Write a statement with a branch for each template that has work at once: few, and mostly one."""
+    return statement(sql.format(branches="\n    UNION ALL".join(branches)), Transition.RELEASE)

@@ -82,14 +82,19 @@ def bucket_of(shelf: Shelf) -> dict[str, Any]:
 def test_a_claim_reads_its_bucket_in_the_order_of_moments(filled: Shelf) -> None:
     """Claiming reads the partial index of due jobs and the rows it takes, never the table."""
     values = bucket_of(filled) | {"limit": 250, "lookahead": 5.0, "lease": 15.0, "template_0": 1, "template_1": 2}
-    values |= {"templates": [1, 2], "shares": [100, 150]}
+    values |= {"limit_0": 100, "limit_1": 150}
     with filled.database.transaction() as connection:
-        claim = explain(connection, releases._CLAIM, values)
+        # Much is due, and in an order that is not the table's: that is when a planner would rather sort.
+        connection.execute(text("UPDATE pushjobs.jobs SET due_at = now() - make_interval(secs => (id * 7919) % 50000)"))
+        connection.execute(text("ANALYZE pushjobs.jobs"))
+        claims = [explain(connection, releases._claim(count), values) for count in (1, 2)]
         shares = explain(connection, releases._sharing(2), values)
-    assert claim.indexes == {"ix_jobs_due", "pk_jobs"}
+        connection.rollback()
+    for plan in claims:
+        assert plan.indexes == {"ix_jobs_due", "pk_jobs"}
     assert shares.indexes == {"ix_jobs_due"}
     assert "Merge Append" in shares.steps
-    for plan in (claim, shares):
+    for plan in (*claims, shares):
         assert plan.read_whole == set()
         # In the index's own order, or everything that is due would be read and sorted.
         assert "Sort" not in plan.steps
