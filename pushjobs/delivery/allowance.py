@@ -14,16 +14,16 @@ we stop too early rather than too late.
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pushjobs import clock
-from pushjobs.domain.events import AllowanceUnknown
+from pushjobs.domain.events import AllowanceUnknown, Paused
 from pushjobs.domain.moment import SHANGHAI, next_midnight, quota_day
 from pushjobs.domain.pause import PauseReason
 from pushjobs.errors import PushJobsError
 from pushjobs.store import budgets, pauses
-from pushjobs.store.database import Database
+from pushjobs.store.database import Database, Transaction
 from pushjobs.telemetry import Emit
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import DailyQuota
@@ -62,8 +62,7 @@ class Allowance:
             with self._database.transaction() as connection:
                 in_hand += budgets.take(connection, *key, wanted=wanted - in_hand, setting=self._a_day)
                 if in_hand <= 0:
-                    until = next_midnight(now, SHANGHAI)
-                    pauses.pause(connection, app_no, PauseReason.APP_BUDGET, until=until)
+                    self._end_day(connection, app_no, next_midnight(now, SHANGHAI))
         taken = max(min(in_hand, wanted), 0)
         # Only today's block is worth keeping.
         self._in_hand = {key: in_hand - taken}
@@ -89,6 +88,10 @@ class Allowance:
         with self._database.transaction() as connection:
             taken = budgets.begin_asking(connection, app_no, day)
         return None if taken is None else self._loop.submit(self._learn(app_no, day, taken))
+
+    def _end_day(self, connection: Transaction, app_no: int, until: datetime) -> None:
+        if pauses.pause(connection, app_no, PauseReason.APP_BUDGET, until=until):
+            self._emit(Paused(app_no=app_no, template_no=None, reason=PauseReason.APP_BUDGET))
 
     async def _learn(self, app_no: int, day: date, taken: int) -> None:
         try:
