@@ -21,9 +21,8 @@ from typing import Any
 from pushjobs import clock
 from pushjobs.domain.events import AllowanceUnknown
 from pushjobs.domain.moment import SHANGHAI, next_midnight, quota_day
-from pushjobs.domain.pause import PauseReason
 from pushjobs.errors import PushJobsError
-from pushjobs.store import budgets, pauses
+from pushjobs.store import budgets
 from pushjobs.store.database import Database
 from pushjobs.telemetry import Emit
 from pushjobs.wechat.loop import LoopThread
@@ -95,8 +94,7 @@ class Allowance:
         with self._database.transaction() as connection:
             drawn = budgets.take(connection, app_no, day, wanted=wanted, setting=self._a_day)
             if in_hand + drawn <= 0:
-                until = next_midnight(clock.now(), SHANGHAI)
-                pauses.pause(connection, app_no, PauseReason.APP_BUDGET, until=until)
+                self._end_day(connection, app_no, next_midnight(clock.now(), SHANGHAI))
         return drawn
 
     async def _learn(self, app_no: int, day: date, taken: int) -> None:

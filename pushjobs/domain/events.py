@@ -137,7 +137,7 @@ class IntakeRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
-    """Something was paused by what WeChat answered: a template, or the app where `template_no` is None."""
+    """Something was paused by itself: a template, or the app where `template_no` is None."""
 
     app_no: int
     template_no: int | None

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import ClauseElement, Connection, event
+from sqlalchemy import ClauseElement, Connection, event, text
 
 from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
