@@ -19,10 +19,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from pushjobs import clock
-from pushjobs.domain.events import AllowanceUnknown
+from pushjobs.domain.events import AllowanceUnknown, Paused
 from pushjobs.domain.moment import SHANGHAI, next_midnight, quota_day
+from pushjobs.domain.pause import PauseReason
 from pushjobs.errors import PushJobsError
-from pushjobs.store import budgets
+from pushjobs.store import budgets, pauses
 from pushjobs.store.database import Database
 from pushjobs.telemetry import Emit
 from pushjobs.wechat.loop import LoopThread
@@ -94,7 +95,9 @@ class Allowance:
         with self._database.transaction() as connection:
             drawn = budgets.take(connection, app_no, day, wanted=wanted, setting=self._a_day)
             if in_hand + drawn <= 0:
-                self._end_day(connection, app_no, next_midnight(clock.now(), SHANGHAI))
+                until = next_midnight(clock.now(), SHANGHAI)
+                if pauses.pause(connection, app_no, PauseReason.APP_BUDGET, until=until):
+                    self._emit(Paused(app_no=app_no, template_no=None, reason=PauseReason.APP_BUDGET))
         return drawn
 
     async def _learn(self, app_no: int, day: date, taken: int) -> None:

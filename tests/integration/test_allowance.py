@@ -15,7 +15,7 @@ from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.settings import Settings
 from pushjobs.store import pauses
-from tests.integration.hands import ask, claim, deliver, schedule
+from tests.integration.hands import SEND, ask, claim, deliver, schedule
 
 A_DAY = 40
 
@@ -235,3 +235,16 @@ def test_a_worker_asks_when_it_starts(asking: list[Runtime]) -> None:
     with freeze_time(clock.now().astimezone(SHANGHAI).replace(hour=12), tick=True):
         one.warm_up()
     assert wait_until(lambda: other.inspection.app_quota().source is QuotaSource.WECHAT, 10), "no answer in SQL"
+
+
+def test_a_repeat_after_a_token_refresh_is_a_call_of_the_day(workers: list[Runtime], sandbox: SandboxClient) -> None:
+    """The day has one call less for others, as WeChat counts both."""
+    one, _ = workers
+    sandbox.order_fault("errcode", SEND, errcode=42001, times=1)
+    schedule(one, 10)
+    deliver(one, claim(one))
+    assert one.producer.counts()[JobState.SENT] == 10
+    assert sandbox.summary().received == 11
+    schedule(one, 60)
+    deliver(one, claim(one))
+    assert sandbox.summary().received == A_DAY
