@@ -17,6 +17,7 @@ from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, KeyReused, NotFound, NotPossible
+from pushjobs.idempotency import claim_keys
 from pushjobs.inspection import Inspection, Why
 from pushjobs.release import Releaser
 from pushjobs.request import (
@@ -31,7 +32,7 @@ from pushjobs.request import (
 )
 from pushjobs.store import accepting, envelope
 from pushjobs.store import jobs as stored
-from pushjobs.store.accepting import KeyClaim, NewJob
+from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
@@ -264,36 +265,8 @@ class Producer:
         report.accepted += len(rows)
 
     def _claim_keys(self, connection: Transaction, rows: Mapping[JobId, _Row]) -> dict[JobId, JobId | KeyReused]:
-        """Take the rows' idempotency keys; return those that are taken: by a job of the same body, or of another."""
-        app_no = self._terms.catalogue.app.app_no
-        claims: dict[str, KeyClaim] = {}
-        asked: dict[JobId, tuple[str, bytes]] = {}
-        for job_id, row in rows.items():
-            if (key := row.request.idempotency_key) is not None:
-                fingerprint = self._lookup.body(row.request.body(row.arguments))
-                asked[job_id] = (key, fingerprint)
-                # A key that stands twice in one chunk: the first row makes the job.
-                claims.setdefault(
-                    key,
-                    KeyClaim(
-                        app_no=app_no,
-                        key=key,
-                        fingerprint=fingerprint,
-                        job_id=job_id,
-                        expires_at=row.request.expires_at,
-                    ),
-                )
-        if not claims:
-            return {}
-        owners = accepting.claim_keys(connection, list(claims.values()))
-        taken: dict[JobId, JobId | KeyReused] = {}
-        for job_id, (key, fingerprint) in asked.items():
-            owner = owners[app_no, key]
-            if owner.fingerprint != fingerprint:
-                taken[job_id] = KeyReused("idempotency_key", "stands for another body", "use a new key for a new push")
-            elif owner.job_id != job_id:
-                taken[job_id] = owner.job_id
-        return taken
+        asked = {job_id: (row.request, row.arguments) for job_id, row in rows.items() if row.request.idempotency_key}
+        return claim_keys(connection, asked, app_no=self._terms.catalogue.app.app_no, lookup=self._lookup)
 
     def _known(self, connection: Transaction, known: JobId | KeyReused) -> Job:
         if isinstance(known, KeyReused):
