@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pushjobs import clock
-from pushjobs.domain.message import Template
+from pushjobs.domain.template import Template
 from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
 from pushjobs.store import catalogue as stored
 from pushjobs.store.catalogue import App, KnownTemplate
@@ -61,6 +61,10 @@ class Catalogue:
         if not app.is_synced:
             return self._trust(app, template_id)
         return self._ask(app, template_id)
+
+    def look_up(self, template_id: str) -> Template | None:
+        """Return the template of that id as `find` does, but store nothing; None where none was ever read."""
+        return self.find(template_id).template if self.app.is_synced else None
 
     def legacy(self, template_id: str) -> Found:
         """Return a legacy template of that id: WeChat lists them no longer, so each is taken on trust."""

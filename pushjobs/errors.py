@@ -22,6 +22,9 @@ wrong, what is allowed and what to do; it never holds an open id or a message's 
 exceptions end up in logs.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "CallRefused",
     "CredentialsRefused",
@@ -39,6 +42,7 @@ __all__ = [
     "Undecryptable",
     "UnknownTemplate",
     "Unreachable",
+    "gathered",
 ]
 
 
@@ -133,3 +137,12 @@ class CredentialsRefused(CallRefused):
 
     def _message(self, errcode: int, meaning: str) -> str:
         return f"WeChat refused the credentials with {errcode} ({meaning}): check WECHAT_APPID and WECHAT_SECRET"
+
+
+@contextmanager
+def gathered(found: list[InvalidInput]) -> Iterator[None]:
+    """Note a refusal in place of raising it: for whoever is to hear of all that is wrong, not of the first alone."""
+    try:
+        yield
+    except InvalidInput as refusal:
+        found.append(refusal)

@@ -1,4 +1,4 @@
-"""The verbs of application code: send, send_many, get, find, cancel, reschedule, why; grant, revoke, consent.
+"""The verbs of application code: send, send_many, check, get, find, cancel, reschedule, why; grant, revoke, consent.
 
 `send` is `schedule(at=now)`: one path in. What is accepted is in SQL, in one transaction, before the call returns; a
 job that is due now is published straight after its commit, and if that fails the next tick finds it. With `session=`
@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Self, Unpack
 
 from pushjobs import clock
+from pushjobs.checking import Checked, check
 from pushjobs.consenting import Granted, Ledger
 from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane
@@ -140,6 +141,10 @@ class Producer:
         if not (report.accepted or report.known or report.rejected):
             raise InvalidInput("rows", "is empty", "give at least one row")
         return report
+
+    def check(self, rows: Iterable[Mapping[str, Any]]) -> Checked:
+        """Look through rows as `send_many` takes them, and report all faults of each; nothing is stored or sent."""
+        return check(rows, self._terms)
 
     def store_content(self, **arguments: Unpack[ContentArguments]) -> StoredContent:
         """Store a content once for many jobs, which name it as `content=` in place of template, data and page."""

@@ -21,7 +21,7 @@ from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
 from pushjobs.domain.job import Lane
-from pushjobs.domain.message import Template
+from pushjobs.domain.template import Template
 from pushjobs.errors import PushJobsError
 from pushjobs.inspection import Inspection
 from pushjobs.limits import LiveLimit

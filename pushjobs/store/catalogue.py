@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
-from pushjobs.domain.message import Template, TemplateField
+from pushjobs.domain.template import Template, TemplateField
 from pushjobs.store.database import as_json, statement
 from pushjobs.store.tables import apps, installation, templates
 

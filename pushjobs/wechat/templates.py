@@ -6,7 +6,7 @@ Called rarely and never on the send path: WeChat allows few of these calls (wech
 import re
 from typing import Any
 
-from pushjobs.domain.message import Template, TemplateField
+from pushjobs.domain.template import Template, TemplateField
 from pushjobs.wechat.client import Client
 
 __all__ = ["list_templates"]

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from pushjobs import clock
 from pushjobs.catalogue import Catalogue
-from pushjobs.domain.message import Template, TemplateField
+from pushjobs.domain.template import Template, TemplateField
 from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
 from pushjobs.runtime import Runtime
 from pushjobs.store.database import Database
