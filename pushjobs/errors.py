@@ -117,16 +117,20 @@ class Undecryptable(PushJobsError):
 
 
 class CallRefused(PushJobsError):
-    """WeChat answered a call of ours with an error code, `errcode`; `meaning` says what it means."""
+    """WeChat answered a call of ours with an error code, `errcode`; `meaning` says what it means.
 
-    def __init__(self, errcode: int, meaning: str) -> None:
-        super().__init__(self._message(errcode, meaning))
+    `rid` is WeChat's number of the request where it gave one: `pushjobs wechat rid` asks what became of it.
+    """
+
+    def __init__(self, errcode: int, meaning: str, rid: str | None = None) -> None:
+        super().__init__(self._message(errcode, meaning) + (f" (rid {rid})" if rid else ""))
         self.errcode = errcode
         self.meaning = meaning
+        self.rid = rid
 
-    def __reduce__(self) -> tuple[type["CallRefused"], tuple[int, str]]:
+    def __reduce__(self) -> tuple[type["CallRefused"], tuple[int, str, str | None]]:
         """Cross process borders whole."""
-        return type(self), (self.errcode, self.meaning)
+        return type(self), (self.errcode, self.meaning, self.rid)
 
     def _message(self, errcode: int, meaning: str) -> str:
         return f"WeChat answered {errcode}: {meaning}"

@@ -36,6 +36,7 @@ from pushjobs.store.database import Database
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import emit
 from pushjobs.upkeep import Upkeep
+from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.templates import list_templates
@@ -212,13 +213,12 @@ class Runtime:
     def _source(self, appid: str) -> TokenSource | None:
         return self._tokens if appid == self.settings.wechat_appid else None
 
+    @cached_property
+    def _wechat(self) -> AuthorisedClient:
+        return AuthorisedClient(self._client, self._tokens)
+
     def _fetch_templates(self) -> Sequence[tuple[str, Template]]:
-        client, tokens = self._client, self._tokens
-
-        async def fetch() -> Sequence[tuple[str, Template]]:
-            return await list_templates(client, await tokens.current())
-
-        return self._loop.run(fetch())
+        return self._loop.run(list_templates(self._wechat))
 
     async def _close_calling(self) -> None:
         if "_client" in vars(self):
