@@ -35,6 +35,7 @@ from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import emit
+from pushjobs.templates import Templates
 from pushjobs.upkeep import Upkeep
 from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
@@ -103,6 +104,11 @@ class Runtime:
         """The verbs of operators."""
         database = self.database  # first, as above
         return Operations(database, self._terms, lookup=self._lookup)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The app's templates at WeChat."""
+        return Templates(self.catalogue, self._loop, self._wechat, emit=emit)
 
     @cached_property
     def inspection(self) -> Inspection:

@@ -14,6 +14,8 @@ from pushjobs.domain.pause import PauseReason
 __all__ = [
     "BatchDropped",
     "CallBroke",
+    "CatalogueRead",
+    "CatalogueUnread",
     "Event",
     "IntakeRefused",
     "JobsReleased",
@@ -132,9 +134,27 @@ class Paused:
     reason: PauseReason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRead:
+    """The app's templates were read from WeChat: it lists so many."""
+
+    appid: str
+    templates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueUnread:
+    """The app's templates could not be read; the catalogue stays as it was."""
+
+    appid: str
+    fault: str
+
+
 Event = (
     BatchDropped
     | CallBroke
+    | CatalogueRead
+    | CatalogueUnread
     | IntakeRefused
     | JobsReleased
     | JobsRescued

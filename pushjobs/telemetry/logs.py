@@ -12,6 +12,7 @@ import structlog
 from pushjobs.domain.events import (
     BatchDropped,
     CallBroke,
+    CatalogueUnread,
     Event,
     JobsReleased,
     JobsUnpublished,
@@ -25,7 +26,16 @@ from pushjobs.domain.lifecycle import Transition
 
 __all__ = ["configure", "log"]
 
-_TROUBLE = (BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused, SettleRepeated, TokenUnavailable)
+_TROUBLE = (
+    BatchDropped,
+    CallBroke,
+    CatalogueUnread,
+    JobsUnpublished,
+    MessageUnreadable,
+    Paused,
+    SettleRepeated,
+    TokenUnavailable,
+)
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
 _logger = structlog.wrap_logger(
