@@ -20,6 +20,7 @@ from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, KeyReused, NotFound, NotPossible
 from pushjobs.idempotency import claim_keys
 from pushjobs.inspection import Inspection, Why
+from pushjobs.mapping import Mappings
 from pushjobs.release import Releaser
 from pushjobs.request import (
     ContentArguments,
@@ -85,6 +86,7 @@ class Producer:
         self._inspection = inspection
         self._sealer = sealer
         self._lookup = lookup
+        self._mappings = Mappings(database, terms.catalogue)
         self._ledger = Ledger(database, terms, lookup=lookup)
         self._closing = ExitStack()
 
@@ -240,6 +242,20 @@ class Producer:
     def consent(self, touser: str) -> Mapping[str, Consent]:
         """Return what is known of the user's consents, by template id."""
         return self._ledger.read(touser)
+
+    def map_template(
+        self, legacy_id: str, template_id: str, keywords: Mapping[str, str | None], *, shorten: bool = False
+    ) -> None:
+        """Have messages of a legacy template sent as a subscribe template's: {"keyword1": "thing1", "keyword2": None}.
+
+        A keyword that becomes None is left out. With `shorten` a text too long for its `thing` or `name` is cut, with
+        an ellipsis; else it is refused. Other processes follow within a minute. Raises InvalidInput.
+        """
+        self._mappings.put(legacy_id, template_id, keywords, shorten=shorten)
+
+    def unmap_template(self, legacy_id: str) -> None:
+        """Have messages of a legacy template translated no longer; raises NotFound where they were not."""
+        self._mappings.take_away(legacy_id)
 
     def counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state."""

@@ -27,8 +27,9 @@ from pushjobs.domain.message import (
     find_faults as find_message_faults,
 )
 from pushjobs.domain.moment import read_deadline, read_moment
-from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, gathered
-from pushjobs.wechat.fields import keyword_fault
+from pushjobs.domain.translation import Translated, translate
+from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, UnknownTemplate, gathered
+from pushjobs.wechat.fields import keyword_fault, shortened
 
 __all__ = [
     "ContentArguments",
@@ -218,6 +219,10 @@ def _message_faults(arguments: Mapping[str, object], terms: Terms) -> tuple[list
     template = None
     with gathered(found):
         template_id = read_template_id(arguments)
+        if (translated := _translated(template_id, arguments, terms.catalogue)) is not None:
+            # The translation has judged the texts, by the names the caller gave them.
+            others = find_message_faults(translated.arguments, template=None, keyword_fault=keyword_fault)
+            return translated.faults + [each for each in others if not each.field.startswith("data")], False
         if _is_legacy(arguments):
             _refuse_legacy(terms)
         else:
@@ -232,6 +237,8 @@ def read_shared(arguments: Mapping[str, object], *, catalogue: Catalogue) -> tup
     """Read a content that many jobs will share, and our number for its template; raises InvalidInput."""
     _refuse_unknown(arguments, _SHARED_NAMES)
     template_id = read_template_id(arguments)
+    if (translated := _translated(template_id, arguments, catalogue)) is not None:
+        arguments, template_id = _sound(translated)
     found = catalogue.find(template_id)
     return read_content(arguments, template=found.template, keyword_fault=keyword_fault), found.template_no
 
@@ -240,6 +247,8 @@ def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, in
     shared = arguments.get("content")
     if shared is None:
         template_id = read_template_id(arguments)
+        if (translated := _translated(template_id, arguments, terms.catalogue)) is not None:
+            arguments, template_id = _sound(translated)
         if is_legacy := _is_legacy(arguments):
             _refuse_legacy(terms)
         found = (terms.catalogue.legacy if is_legacy else terms.catalogue.find)(template_id)
@@ -253,6 +262,24 @@ def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, in
     recipient = read_message(own, template=None, keyword_fault=lambda *_: None)
     message = Message(touser=recipient.touser, content=shared.content)
     return message, shared.template_no, shared
+
+
+def _translated(template_id: str, arguments: Mapping[str, object], catalogue: Catalogue) -> Translated | None:
+    """Translate a message whose template is mapped to another; None for one that goes out as it is."""
+    if (translation := catalogue.translation(template_id)) is None:
+        return None
+    try:
+        template = catalogue.look_up(translation.template_id)
+    except UnknownTemplate:
+        rule = "map it anew: `pushjobs template map`"
+        raise UnknownTemplate("template_id", "is mapped to a template that is gone", rule) from None
+    return translate(arguments, translation, template=template, keyword_fault=keyword_fault, shorten=shortened)
+
+
+def _sound(translated: Translated) -> tuple[Mapping[str, object], str]:
+    if translated.faults:
+        raise translated.faults[0]
+    return translated.arguments, read_template_id(translated.arguments)
 
 
 def _is_legacy(arguments: Mapping[str, object]) -> bool:

@@ -1,4 +1,4 @@
-"""`pushjobs template …`: the app's templates, the library they come from, their policies."""
+"""`pushjobs template …`: the app's templates, the library they come from, their policies, mappings of legacy ones."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,10 +8,11 @@ import typer
 
 from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
 from pushjobs.cli.sending import show_rejections, tracked
-from pushjobs.cli.shown import show_json, show_table
+from pushjobs.cli.shown import show_json, show_pairs, show_table
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.job import DoubtPolicy
 from pushjobs.domain.template import Template, TemplateKind
+from pushjobs.domain.translation import Translation
 from pushjobs.errors import InvalidInput
 from pushjobs.files import open_jobs
 from pushjobs.operations import Policies
@@ -21,6 +22,7 @@ __all__ = ["template"]
 template = typer.Typer(name="template", help="The app's templates, as WeChat lists them.", no_args_is_help=True)
 
 _TemplateId = Annotated[str, typer.Argument(metavar="ID", help="The template's id.", show_default=False)]
+_LegacyId = Annotated[str, typer.Argument(metavar="LEGACY_ID", help="A legacy template's id.", show_default=False)]
 _Tid = Annotated[str, typer.Argument(metavar="TID", help="A title's number, from `library`.", show_default=False)]
 
 
@@ -145,6 +147,58 @@ def check(
         raise typer.Exit(1)
 
 
+@template.command("map")
+def map_template(
+    legacy_id: _LegacyId,
+    template_id: Annotated[
+        str, typer.Argument(metavar="SUBSCRIBE_ID", help="The subscribe template's id.", show_default=False)
+    ],
+    keywords: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEYWORD=KEY...", help="keyword1=thing1, for each; keyword2= leaves one out.", show_default=False
+        ),
+    ],
+    *,
+    shorten: Annotated[bool, typer.Option("--shorten", help="Cut texts too long for a thing or a name.")] = False,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have messages of a legacy template sent as a subscribe template's, from now on; within a minute everywhere."""
+    with opened(directory) as runtime:
+        runtime.producer.map_template(legacy_id, template_id, _pairs(keywords), shorten=shorten)
+        made = runtime.catalogue.translations()[legacy_id]
+    if as_json:
+        show_json({"legacy_id": legacy_id, **_translation_record(made)})
+    else:
+        typer.echo(f"messages of {legacy_id} are sent as {template_id}")
+
+
+@template.command()
+def unmap(legacy_id: _LegacyId, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Have messages of a legacy template translated no longer."""
+    with opened(directory) as runtime:
+        runtime.producer.unmap_template(legacy_id)
+    if as_json:
+        show_json({"unmapped": legacy_id})
+    else:
+        typer.echo(f"messages of {legacy_id} are translated no longer")
+
+
+@template.command()
+def mappings(directory: Directory = None, as_json: AsJson = False) -> None:
+    """List which legacy templates are sent as which subscribe templates."""
+    with opened(directory) as runtime:
+        found = runtime.catalogue.translations()
+    if as_json:
+        show_json([{"legacy_id": each, **_translation_record(made)} for each, made in sorted(found.items())])
+        return
+    for legacy_id, made in sorted(found.items()):
+        pairs = ", ".join(f"{key} → {target or 'left out'}" for key, target in made.keywords)
+        long_texts = "shortened" if made.shortens else "refused"
+        show_pairs([("legacy", legacy_id), ("sent as", made.template_id), ("", pairs), ("too long", long_texts)])
+
+
 @template.command()
 def policy(
     template_id: _TemplateId,
@@ -182,6 +236,22 @@ def policy(
     else:
         set_to = ", ".join(f"{name.replace('_', ' ')} {value or 'none'}" for name, value in policies.items())
         typer.echo(f"template {template_id}: {set_to}")
+
+
+def _pairs(written: list[str]) -> dict[str, str | None]:
+    pairs: dict[str, str | None] = {}
+    for each in written:
+        key, equals, target = each.partition("=")
+        if not equals:
+            raise InvalidInput("KEYWORD=KEY", "has no equals sign", "write keyword1=thing1, or keyword1= for none")
+        if key in pairs:
+            raise InvalidInput("KEYWORD=KEY", f"has {key[:40]} twice", "give each keyword once")
+        pairs[key] = target or None
+    return pairs
+
+
+def _translation_record(made: Translation) -> dict[str, object]:
+    return {"template_id": made.template_id, "keywords": dict(made.keywords), "shortens": made.shortens}
 
 
 def _as_record(title: str, listed: Template) -> dict[str, object]:

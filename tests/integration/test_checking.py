@@ -126,12 +126,22 @@ def test_legacy_messages_are_looked_through_too(worker: Runtime) -> None:
     ]
 
 
+LEGACY_DATA = {"keyword1": "a", "keyword2": "b", "keyword3": "2026-12-01"}
+
+
+@pytest.fixture
+def mapped(synced: Runtime) -> Runtime:
+    """The same with a legacy template that is mapped."""
+    synced.producer.map_template("mapped", DAILY_NEWS, dict(zip(LEGACY_DATA, DATA, strict=True)))
+    return synced
+
+
 ARGUMENTS = st.fixed_dictionaries(
     {},
     optional={
         "touser": st.sampled_from([OPEN_ID, "", 5]),
-        "template_id": st.sampled_from([DAILY_NEWS, LEGACY_REFUND, "nowhere", "", None]),
-        "data": st.sampled_from([DATA, {}, {**DATA, "thing1": ""}, {"keyword1": "a"}, None]),
+        "template_id": st.sampled_from([DAILY_NEWS, LEGACY_REFUND, "mapped", "nowhere", "", None]),
+        "data": st.sampled_from([DATA, {}, {**DATA, "thing1": ""}, {"keyword1": "a"}, LEGACY_DATA, None]),
         "page": st.sampled_from(["index", "/index"]),
         "form_id": st.sampled_from(["F", "", None]),
         "content": st.sampled_from([None, "C"]),
@@ -148,11 +158,11 @@ ARGUMENTS = st.fixed_dictionaries(
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arguments=ARGUMENTS)
-def test_checking_and_sending_read_alike(synced: Runtime, arguments: dict[str, Any]) -> None:
+def test_checking_and_sending_read_alike(mapped: Runtime, arguments: dict[str, Any]) -> None:
     """What has no fault is taken, and what is refused is refused for one of its faults."""
-    found = [(each.field, each.fault) for each in find_faults(arguments, synced._terms)]
+    found = [(each.field, each.fault) for each in find_faults(arguments, mapped._terms)]
     try:
-        read_request(arguments, synced._terms, lane=Lane.BULK)
+        read_request(arguments, mapped._terms, lane=Lane.BULK)
     except InvalidInput as refusal:
         assert (refusal.field, refusal.fault) in found  # noqa: PT017 - either end is right
     else:

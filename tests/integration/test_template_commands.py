@@ -99,6 +99,10 @@ def test_what_cannot_be_undone_is_asked(run: Run, sandbox: SandboxClient, comman
         ("template", "add", "no", "1", "2"),
         ("template", "library", "--limit", "31"),
         ("template", "keywords", "no"),
+        ("template", "map", "OLD", DAILY_NEWS, "keyword1"),
+        ("template", "map", "OLD", DAILY_NEWS, "keyword1=thing1", "keyword1=thing2"),
+        ("template", "map", "OLD", DAILY_NEWS, "keyword1=keyword1"),
+        ("template", "unmap", "OLD"),
         ("template", "check", "no.csv"),
     ],
     ids=" ".join,
@@ -128,3 +132,26 @@ def test_check_lists_every_fault_and_stores_nothing(run: Run, read: Read, tmp_pa
     good.write_text(f'touser,template_id,data\noUser,{DAILY_NEWS},"{data}"\n')
     assert run("template", "check", str(good))[:2] == (0, "1 of 1 rows can be sent, 0 faults\n")
     assert sum(read("jobs", "--summary").values()) == 0
+
+
+def test_map_and_unmap(run: Run, read: Read) -> None:
+    """A mapping is made, listed with what becomes of each keyword, obeyed by `send`, and taken away."""
+    read("template", "sync")
+    pairs = ("keyword1=thing1", "keyword2=thing2", "keyword3=date3", "keyword4=")
+    status, out, _ = run("template", "map", "OLD", DAILY_NEWS, *pairs, "--shorten")
+    assert (status, out) == (0, f"messages of OLD are sent as {DAILY_NEWS}\n")
+    [made] = read("template", "mappings")
+    assert made == {
+        "legacy_id": "OLD",
+        "template_id": DAILY_NEWS,
+        "keywords": {"keyword1": "thing1", "keyword2": "thing2", "keyword3": "date3", "keyword4": None},
+        "shortens": True,
+    }
+    _, out, _ = run("template", "mappings")
+    for said in ("OLD", "keyword1 → thing1", "keyword4 → left out", "shortened"):
+        assert said in out
+    data = json.dumps({"keyword1": "a", "keyword2": "b", "keyword3": "2026-12-01"})
+    sent = read("send", "--touser", "o", "--template-id", "OLD", "--data", data, "--time", "2040-12-01 08:00:00")
+    assert sent["template_id"] == DAILY_NEWS
+    assert run("template", "unmap", "OLD")[:2] == (0, "messages of OLD are translated no longer\n")
+    assert read("template", "mappings") == []
