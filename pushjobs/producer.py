@@ -38,6 +38,7 @@ from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
+from pushjobs.wechat.login import Login
 
 __all__ = ["Producer", "Rejection", "Report"]
 
@@ -70,7 +71,7 @@ class Producer:
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it is made of
         self,
         database: Database,
         terms: Terms,
@@ -79,6 +80,7 @@ class Producer:
         inspection: Inspection,
         sealer: Sealer,
         lookup: Lookup,
+        exchange_code: Callable[..., Login],
     ) -> None:
         self._database = database
         self._terms = terms
@@ -86,6 +88,7 @@ class Producer:
         self._inspection = inspection
         self._sealer = sealer
         self._lookup = lookup
+        self._exchange_code = exchange_code
         self._mappings = Mappings(database, terms.catalogue)
         self._ledger = Ledger(database, terms, lookup=lookup)
         self._closing = ExitStack()
@@ -256,6 +259,13 @@ class Producer:
     def unmap_template(self, legacy_id: str) -> None:
         """Have messages of a legacy template translated no longer; raises NotFound where they were not."""
         self._mappings.take_away(legacy_id)
+
+    def exchange_code(self, code: str, *, with_session_key: bool = False) -> Login:
+        """Return the open id of the user whom a code of `wx.login` stands for; a code is good once, for five minutes.
+
+        The session key is stored nowhere, and returned only where it is asked for. Raises CallRefused, Unreachable.
+        """
+        return self._exchange_code(code, with_session_key=with_session_key)
 
     def counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from pushjobs.account import Account
 from pushjobs.catalogue import Catalogue
 from pushjobs.delivery import Delivery
 from pushjobs.delivery.admission import Admission, Admittance
@@ -39,6 +40,7 @@ from pushjobs.templates import Templates
 from pushjobs.upkeep import Upkeep
 from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
+from pushjobs.wechat.login import Login
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.templates import list_templates
 from pushjobs.wechat.tokens import TokenSource
@@ -96,8 +98,15 @@ class Runtime:
     def producer(self) -> Producer:
         """The verbs of application code."""
         database = self.database  # first: with nothing running, that is what there is to say
-        inspection, lookup = self.inspection, self._lookup
-        return Producer(database, self._terms, self.releaser, inspection=inspection, sealer=self.sealer, lookup=lookup)
+        return Producer(
+            database,
+            self._terms,
+            self.releaser,
+            inspection=self.inspection,
+            sealer=self.sealer,
+            lookup=self._lookup,
+            exchange_code=self._exchange_code,
+        )
 
     @cached_property
     def operations(self) -> Operations:
@@ -109,6 +118,12 @@ class Runtime:
     def templates(self) -> Templates:
         """The app's templates at WeChat."""
         return Templates(self.catalogue, self._loop, self._wechat, emit=emit)
+
+    @cached_property
+    def account(self) -> Account:
+        """The app's account at WeChat."""
+        database, credentials = self.database, self.settings.require_credentials
+        return Account(database, self.catalogue, self._loop, self._client, self._wechat, credentials=credentials)
 
     @cached_property
     def inspection(self) -> Inspection:
@@ -225,6 +240,10 @@ class Runtime:
 
     def _fetch_templates(self) -> Sequence[tuple[str, Template]]:
         return self._loop.run(list_templates(self._wechat))
+
+    def _exchange_code(self, code: str, *, with_session_key: bool) -> Login:
+        # Made when it is first asked for: a producer that never logs anybody in opens no connection to WeChat.
+        return self.account.exchange_code(code, with_session_key=with_session_key)
 
     async def _close_calling(self) -> None:
         if "_client" in vars(self):

@@ -20,6 +20,7 @@ from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
 from pushjobs.cli.running import sandbox, up
 from pushjobs.cli.sending import send
 from pushjobs.cli.templates import template
+from pushjobs.cli.wechat import wechat
 from pushjobs.errors import CallRefused, PushJobsError, Undecryptable, Unreachable
 
 __all__ = ["app", "main"]
@@ -44,6 +45,7 @@ for command in _COMMANDS:
     app.command()(command)
 app.add_typer(consent)
 app.add_typer(template)
+app.add_typer(wechat)
 app.add_typer(database)
 
 

@@ -1,4 +1,4 @@
-"""`pushjobs template …` against the sandbox: what they show, and with which status they end."""
+"""`pushjobs template …` and `pushjobs wechat …` against the sandbox: what they show, and with which status they end."""
 
 import json
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import pytest
 from pushjobs.cli import main
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import CLASS_REMINDER, DAILY_NEWS
+from pushjobs.wechat.client import SUBSCRIBE_PATH
 
 Run = Callable[..., tuple[int, str, str]]
 Read = Callable[..., Any]
@@ -82,7 +83,7 @@ def test_from_the_library_to_a_template_and_back(run: Run, read: Read) -> None:
     assert err.startswith("pushjobs: WeChat answered 20002")
 
 
-@pytest.mark.parametrize("command", [("template", "delete", DAILY_NEWS)], ids=" ".join)
+@pytest.mark.parametrize("command", [("template", "delete", DAILY_NEWS), ("wechat", "clear-quota")], ids=" ".join)
 def test_what_cannot_be_undone_is_asked(run: Run, sandbox: SandboxClient, command: tuple[str, ...]) -> None:
     """Where nobody can be asked, the command ends with 2, names `--yes` and calls nobody."""
     fault = sandbox.order_fault("errcode", errcode=-1)
@@ -104,6 +105,8 @@ def test_what_cannot_be_undone_is_asked(run: Run, sandbox: SandboxClient, comman
         ("template", "map", "OLD", DAILY_NEWS, "keyword1=keyword1"),
         ("template", "unmap", "OLD"),
         ("template", "check", "no.csv"),
+        ("wechat", "quota", "cgi-bin/token"),
+        ("wechat", "rid", "6172"),
     ],
     ids=" ".join,
 )
@@ -155,3 +158,19 @@ def test_map_and_unmap(run: Run, read: Read) -> None:
     assert sent["template_id"] == DAILY_NEWS
     assert run("template", "unmap", "OLD")[:2] == (0, "messages of OLD are translated no longer\n")
     assert read("template", "mappings") == []
+
+
+def test_the_account_s_tools(run: Run, read: Read) -> None:
+    """Quota, rid and clear-quota show what WeChat says; bodies of a past request only when they are asked for."""
+    assert read("wechat", "quota")["path"] == SUBSCRIBE_PATH
+    _, out, _ = run("wechat", "quota", SUBSCRIBE_PATH)
+    assert "30,000,000" in out
+    status, _, err = run("wechat", "quota", "/cgi-bin/no")
+    assert (status, err.count("\n")) == (1, 1)
+    rid = err.rpartition("rid ")[2].rstrip(")\n")
+    assert "/cgi-bin/no" not in run("wechat", "rid", rid)[1]
+    shown = read("wechat", "rid", rid)
+    assert shown.keys() == {"invoked_at", "cost_in_ms", "url", "client_ip"}
+    assert json.loads(read("wechat", "rid", rid, "--bodies")["request_body"]) == {"cgi_path": "/cgi-bin/no"}
+    assert run("wechat", "clear-quota", "--yes")[:2] == (0, "cleared; 1 of 10 this month, as far as we know\n")
+    assert read("wechat", "clear-quota", "--yes") == {"used": 2, "a_month": 10}
