@@ -31,4 +31,11 @@ TICKS = {
         "schedule": 600.0,
         "options": {"queue": QueueName.TICKS, "expires": 60.0},
     },
+    # Every 10 minutes: asks whether the app's hour of the night has come to read its templates anew. Not among the
+    # ticks, for it may wait for WeChat, and a release tick must not wait for it.
+    "refresh": {
+        "task": TaskName.REFRESH,
+        "schedule": 600.0,
+        "options": {"queue": QueueName.BULK, "expires": 60.0},
+    },
 }

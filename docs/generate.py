@@ -39,7 +39,8 @@ from pushjobs.domain.outcome import (
 )
 from pushjobs.pace import Slot
 from pushjobs.settings import LEASE_SECONDS, Settings
-from pushjobs.wechat.errcodes import ERRCODES, SOURCES
+from pushjobs.wechat import fields
+from pushjobs.wechat.errcodes import CALL_ERRCODES, ERRCODES, SOURCES
 
 __all__ = ["PAGES", "REFERENCE"]
 
@@ -133,6 +134,7 @@ def _proofs() -> Iterator[tuple[str, str, str]]:
 def errcodes_page() -> str:
     """WeChat's result codes, what each means here, and what becomes of the job."""
     codes = [(str(row.code), row.meaning, _named(row.outcome), " ".join(row.source)) for row in ERRCODES.values()]
+    others = [(str(row.code), row.meaning, " ".join(row.source)) for row in CALL_ERRCODES.values()]
     pages = [(key, where) for key, where in SOURCES.items()]
     return _page(
         "WeChat's answers",
@@ -157,9 +159,32 @@ def errcodes_page() -> str:
         "",
         *_table(("code", "meaning", "outcome", "read in"), codes),
         "",
+        "## Codes of the other calls",
+        "",
+        "No send answers these. They belong to template management, to logging a user in, and to the account's tools:",
+        "there a code is an exception with its meaning, `CallRefused`, and nothing is called again but for a token.",
+        "",
+        *_table(("code", "meaning", "read in"), others),
+        "",
         "## Where that was read",
         "",
         *_table(("key", "source"), pages),
+    )
+
+
+def fields_page() -> str:
+    """Every value type of a template's keywords, and what it takes."""
+    rows = [(f"`{kind}`", fields.rule(kind), "yes" if kind in fields.SHORTENED else "") for kind in fields.ValueType]
+    return _page(
+        "What a keyword's text may be",
+        "The type is the key's prefix (`thing1`, `date3`). `pushjobs.wechat.fields` is this table; the door, `check`",
+        "and the sandbox judge by it. Every keyword of the template must be given, and no other; `thing1.DATA` is read",
+        'as `thing1`, and `"text"` as `{"value": "text"}`. Characters are counted as UTF-16 units, so an emoji is two;',
+        "nothing but a legacy keyword may hold a line break or another control character. Of an `enum`, and of any",
+        "keyword for which the template lists values, only those are taken; the rule below is for an app whose",
+        "templates were never read. A prefix that WeChat's page does not have is judged as a `thing`.",
+        "",
+        *_table(("type", "takes", "shortened by a mapping that says so"), rows),
     )
 
 
@@ -168,6 +193,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "lifecycle.md": lifecycle_page,
     REFERENCE / "errcodes.md": errcodes_page,
     REFERENCE / "proofs.md": proofs_page,
+    REFERENCE / "fields.md": fields_page,
 }
 """The generated pages: where each stands, and what writes it."""
 

@@ -2,19 +2,23 @@
 
 An id the catalogue lacks triggers one reading from WeChat (at most one per app in ten minutes, over all processes) and
 is then refused. An app whose catalogue was never read accepts any id: its messages are checked by their keys alone.
+Once it was read, it is read anew each night.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pushjobs import clock
-from pushjobs.domain.message import Template
+from pushjobs.domain.moment import last_night
+from pushjobs.domain.template import Template
+from pushjobs.domain.translation import Translation
 from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
 from pushjobs.store import catalogue as stored
 from pushjobs.store.catalogue import App, KnownTemplate
 from pushjobs.store.database import Database
 
-__all__ = ["Catalogue", "Found"]
+__all__ = ["Catalogue", "Found", "night_share"]
 
 _FRESH_SECONDS = 60.0
 _LOOKUP_KEY = "lookup_key"
@@ -62,12 +66,22 @@ class Catalogue:
             return self._trust(app, template_id)
         return self._ask(app, template_id)
 
+    def look_up(self, template_id: str) -> Template | None:
+        """Return the template of that id as `find` does, but store nothing; None where none was ever read."""
+        return self.find(template_id).template if self.app.is_synced else None
+
     def legacy(self, template_id: str) -> Found:
         """Return a legacy template of that id: WeChat lists them no longer, so each is taken on trust."""
         found = self._known.get(template_id)
         return (
             self._trust(self.app, template_id) if found is None else Found(template_no=found.template_no, template=None)
         )
+
+    def translation(self, template_id: str) -> Translation | None:
+        """Return how messages of a template become another's; None for one that is sent as it is."""
+        self.app  # noqa: B018 - reads what is stored
+        known = self._known.get(template_id)
+        return None if known is None else known.translation
 
     def number(self, template_id: str) -> int:
         """Return our number of a template that is listed or was ever sent, a legacy one too; raises UnknownTemplate."""
@@ -82,19 +96,54 @@ class Catalogue:
         with self._database.transaction() as connection:
             stored.begin_sync(connection, app.app_no, forced=True)
             stored.replace(connection, app.app_no, listed)
-        self._unknown.clear()
-        self._reload()
+        self.reload()
         return len(listed)
+
+    def refresh(self) -> bool:
+        """Read the catalogue anew if this night's hour for it has come; return whether it was read.
+
+        Each app has its own hour, so that not all the installations there are ask WeChat at once; over all processes
+        it is read once a night, and a night without a tick is made up for. Raises CallRefused, Unreachable: then the
+        next night is the next time.
+        """
+        app = self.app
+        since = last_night(clock.now(), night_share(app.appid))
+        with self._database.transaction() as connection:
+            if not stored.begin_refresh(connection, app.app_no, since):
+                return False
+        self._replace(app, self._fetch())
+        return True
+
+    def forget(self, template_id: str) -> None:
+        """Take a template that was deleted at WeChat out of the catalogue."""
+        with self._database.transaction() as connection:
+            stored.forget(connection, self.app.app_no, template_id)
+        self.reload()
 
     def titles(self) -> dict[str, KnownTemplate]:
         """Return the catalogue's templates by id."""
         self._reload()
         return {key: known for key, known in self._known.items() if known.template is not None}
 
+    def translations(self) -> dict[str, Translation]:
+        """Return how the messages of legacy templates become others', by the legacy ids."""
+        self._reload()
+        return {key: known.translation for key, known in self._known.items() if known.translation is not None}
+
     def ids(self) -> dict[int, str]:
         """Return WeChat's ids of all templates that are listed or were ever sent, by our numbers."""
         self._reload()
         return {known.template_no: template_id for template_id, known in self._known.items()}
+
+    def reload(self) -> None:
+        """See at once what this process has just changed; the others see it within a minute."""
+        self._unknown.clear()
+        self._reload()
+
+    def _replace(self, app: App, listed: Sequence[tuple[str, Template]]) -> None:
+        with self._database.transaction() as connection:
+            stored.replace(connection, app.app_no, listed)
+        self.reload()
 
     def _reload(self) -> App:
         with self._database.transaction() as connection:
@@ -142,6 +191,9 @@ class Catalogue:
             listed = self._fetch()
         except (CallRefused, Misconfigured, Unreachable):
             return
-        with self._database.transaction() as connection:
-            stored.replace(connection, app.app_no, listed)
-        self._reload()
+        self._replace(app, listed)
+
+
+def night_share(appid: str) -> float:
+    """Return how far into the night an app's hour lies, from 0 to 1: always the same, and another app's is another."""
+    return zlib.crc32(appid.encode()) / 2**32

@@ -22,6 +22,9 @@ wrong, what is allowed and what to do; it never holds an open id or a message's 
 exceptions end up in logs.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "CallRefused",
     "CredentialsRefused",
@@ -39,6 +42,7 @@ __all__ = [
     "Undecryptable",
     "UnknownTemplate",
     "Unreachable",
+    "gathered",
 ]
 
 
@@ -113,16 +117,20 @@ class Undecryptable(PushJobsError):
 
 
 class CallRefused(PushJobsError):
-    """WeChat answered a call of ours with an error code, `errcode`; `meaning` says what it means."""
+    """WeChat answered a call of ours with an error code, `errcode`; `meaning` says what it means.
 
-    def __init__(self, errcode: int, meaning: str) -> None:
-        super().__init__(self._message(errcode, meaning))
+    `rid` is WeChat's number of the request where it gave one: `pushjobs wechat rid` asks what became of it.
+    """
+
+    def __init__(self, errcode: int, meaning: str, rid: str | None = None) -> None:
+        super().__init__(self._message(errcode, meaning) + (f" (rid {rid})" if rid else ""))
         self.errcode = errcode
         self.meaning = meaning
+        self.rid = rid
 
-    def __reduce__(self) -> tuple[type["CallRefused"], tuple[int, str]]:
+    def __reduce__(self) -> tuple[type["CallRefused"], tuple[int, str, str | None]]:
         """Cross process borders whole."""
-        return type(self), (self.errcode, self.meaning)
+        return type(self), (self.errcode, self.meaning, self.rid)
 
     def _message(self, errcode: int, meaning: str) -> str:
         return f"WeChat answered {errcode}: {meaning}"
@@ -133,3 +141,12 @@ class CredentialsRefused(CallRefused):
 
     def _message(self, errcode: int, meaning: str) -> str:
         return f"WeChat refused the credentials with {errcode} ({meaning}): check WECHAT_APPID and WECHAT_SECRET"
+
+
+@contextmanager
+def gathered(found: list[InvalidInput]) -> Iterator[None]:
+    """Note a refusal in place of raising it: for whoever is to hear of all that is wrong, not of the first alone."""
+    try:
+        yield
+    except InvalidInput as refusal:
+        found.append(refusal)

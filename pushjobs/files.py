@@ -2,15 +2,16 @@
 
 A file is looked through once before its first row is handed out: encoding, quotes, header, at least one row. So a file
 of the wrong shape is refused as a whole and nothing of it is stored. What is wrong with a single row is that row's
-fault: it is read when it is looked at, within `send_many` say, and reported under its number.
+fault, and with a cell that argument's: it is read when it is looked at, within `send_many` say, and reported under the
+row's number.
 """
 
 import csv
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, TextIO, TypeVar
 
@@ -65,16 +66,16 @@ class _RowFile(ABC):
         for cells in self._cells():
             yield _Row(self, cells)
 
-    def read(self, cells: list[str]) -> dict[str, Any]:
-        """Turn a row's cells into arguments, an empty cell into none; raises InvalidInput."""
+    def readers(self, cells: list[str]) -> dict[str, Callable[[], Any]]:
+        """Return how each argument of a row is read, none for an empty cell; raises InvalidInput."""
         if len(cells) != len(self._header):
             rule = f"the header has {len(self._header)}; a cell with commas stands in quotes, with quotes in it doubled"
             raise InvalidInput("row", f"has {len(cells)} cells", rule)
         return self._typed({name: cell for name, cell in zip(self._header, cells, strict=True) if cell})
 
     @abstractmethod
-    def _typed(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Turn texts into what the verb takes; raises InvalidInput."""
+    def _typed(self, cells: dict[str, str]) -> dict[str, Callable[[], Any]]:
+        """Say how each text becomes what the verb takes; a reader raises InvalidInput."""
 
     def _read_header(self) -> list[str]:
         header = next(self._lines(), None)
@@ -119,14 +120,17 @@ class JobFile(_RowFile):
     columns = COLUMNS
     required = ("touser", "template_id", "data")
 
-    def _typed(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        if "data" in arguments:
-            arguments["data"] = _read_data(arguments["data"])
-        if "after" in arguments:
-            if "time" in arguments:
-                raise InvalidMoment("after", "is given beside time", "give one of the two")
-            arguments["time"] = self._opened_at + _read_wait(arguments.pop("after"))
-        return arguments
+    def _typed(self, cells: dict[str, str]) -> dict[str, Callable[[], Any]]:
+        after = cells.pop("after", None)
+        readers = _as_written(cells)
+        if after is not None:
+            readers["time"] = partial(self._after, after, is_alone="time" not in cells)
+        return readers
+
+    def _after(self, cell: str, *, is_alone: bool) -> datetime:
+        if not is_alone:
+            raise InvalidMoment("after", "is given beside time", "give one of the two")
+        return self._opened_at + _read_wait(cell)
 
 
 class ConsentFile(_RowFile):
@@ -135,36 +139,35 @@ class ConsentFile(_RowFile):
     columns = ("touser", "template_id", "credits", "standing")
     required = ("touser", "template_id")
 
-    def _typed(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        if "credits" in arguments:
-            arguments["credits"] = _read_credits(arguments["credits"])
-        if "standing" in arguments:
-            arguments["standing"] = _read_standing(arguments["standing"])
-        return arguments
+    def _typed(self, cells: dict[str, str]) -> dict[str, Callable[[], Any]]:
+        return _as_written(cells)
 
 
 _File = TypeVar("_File", bound=_RowFile)
 
 
 class _Row(Mapping[str, Any]):
-    """One row, read when it is first looked at; every look at a row that cannot be read raises its InvalidInput."""
+    """One row, each argument read when it is looked at; every look at one that cannot be read raises its InvalidInput.
+
+    With the wrong number of cells no argument can be told from another: every look at the row raises.
+    """
 
     def __init__(self, file: _RowFile, cells: list[str]) -> None:
         self._file = file
         self._cells = cells
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - as the arguments of `send` are
-        return self._arguments[name]
+        return self._readers[name]()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arguments)
+        return iter(self._readers)
 
     def __len__(self) -> int:
-        return len(self._arguments)
+        return len(self._readers)
 
     @cached_property
-    def _arguments(self) -> dict[str, Any]:
-        return self._file.read(self._cells)
+    def _readers(self) -> dict[str, Callable[[], Any]]:
+        return self._file.readers(self._cells)
 
 
 def open_jobs(path: Path) -> AbstractContextManager[JobFile]:
@@ -211,6 +214,10 @@ def _unreadable(path: Path, error: OSError) -> InvalidFile:
     return InvalidFile(path.name, f"cannot be read ({error.strerror})", f"give a file; looked for {path}")
 
 
+def _as_written(cells: Mapping[str, str]) -> dict[str, Callable[[], Any]]:
+    return {name: partial(_READERS.get(name, str), cell) for name, cell in cells.items()}
+
+
 def _read_data(cell: str) -> Any:  # noqa: ANN401 - any JSON value: the message's own checks come later
     try:
         return orjson.loads(cell)
@@ -238,3 +245,10 @@ def _read_wait(cell: str) -> timedelta:
     if not 0 <= seconds <= _LONGEST_WAIT:
         raise InvalidMoment("after", "is no number of seconds", "give seconds from now, such as 20 or 0.5")
     return timedelta(seconds=seconds)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "data": _read_data,
+    "credits": _read_credits,
+    "standing": _read_standing,
+}

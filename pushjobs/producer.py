@@ -1,4 +1,4 @@
-"""The verbs of application code: send, send_many, get, find, cancel, reschedule, why; grant, revoke, consent.
+"""The verbs of application code: send, send_many, check, get, find, cancel, reschedule, why; grant, revoke, consent.
 
 `send` is `schedule(at=now)`: one path in. What is accepted is in SQL, in one transaction, before the call returns; a
 job that is due now is published straight after its commit, and if that fails the next tick finds it. With `session=`
@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Self, Unpack
 
 from pushjobs import claims, clock
+from pushjobs.checking import Checked, check
 from pushjobs.claims import Row
 from pushjobs.consenting import Granted, Ledger
 from pushjobs.domain.consent import Consent
@@ -19,6 +20,7 @@ from pushjobs.domain.job import Job, JobId, JobState, Lane
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, NotFound, NotPossible
 from pushjobs.inspection import Inspection, Why
+from pushjobs.mapping import Mappings
 from pushjobs.release import Releaser
 from pushjobs.request import (
     ContentArguments,
@@ -36,6 +38,7 @@ from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
+from pushjobs.wechat.login import Login
 
 __all__ = ["Producer", "Rejection", "Report"]
 
@@ -59,7 +62,7 @@ class Producer:
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it is made of
         self,
         database: Database,
         terms: Terms,
@@ -68,6 +71,7 @@ class Producer:
         inspection: Inspection,
         sealer: Sealer,
         lookup: Lookup,
+        exchange_code: Callable[..., Login],
     ) -> None:
         self._database = database
         self._terms = terms
@@ -75,6 +79,8 @@ class Producer:
         self._inspection = inspection
         self._sealer = sealer
         self._lookup = lookup
+        self._exchange_code = exchange_code
+        self._mappings = Mappings(database, terms.catalogue)
         self._ledger = Ledger(database, terms, lookup=lookup)
         self._closing = ExitStack()
 
@@ -131,6 +137,10 @@ class Producer:
         if not (report.accepted or report.known or report.rejected):
             raise InvalidInput("rows", "is empty", "give at least one row")
         return report
+
+    def check(self, rows: Iterable[Mapping[str, Any]]) -> Checked:
+        """Look through rows as `send_many` takes them, and report all faults of each; nothing is stored or sent."""
+        return check(rows, self._terms)
 
     def store_content(self, **arguments: Unpack[ContentArguments]) -> StoredContent:
         """Store a content once for many jobs, which name it as `content=` in place of template, data and page."""
@@ -226,6 +236,27 @@ class Producer:
     def consent(self, touser: str) -> Mapping[str, Consent]:
         """Return what is known of the user's consents, by template id."""
         return self._ledger.read(touser)
+
+    def map_template(
+        self, legacy_id: str, template_id: str, keywords: Mapping[str, str | None], *, shorten: bool = False
+    ) -> None:
+        """Have messages of a legacy template sent as a subscribe template's: {"keyword1": "thing1", "keyword2": None}.
+
+        A keyword that becomes None is left out. With `shorten` a text too long for its `thing` or `name` is cut, with
+        an ellipsis; else it is refused. Other processes follow within a minute. Raises InvalidInput.
+        """
+        self._mappings.put(legacy_id, template_id, keywords, shorten=shorten)
+
+    def unmap_template(self, legacy_id: str) -> None:
+        """Have messages of a legacy template translated no longer; raises NotFound where they were not."""
+        self._mappings.take_away(legacy_id)
+
+    def exchange_code(self, code: str, *, with_session_key: bool = False) -> Login:
+        """Return the open id of the user whom a code of `wx.login` stands for; a code is good once, for five minutes.
+
+        The session key is stored nowhere, and returned only where it is asked for. Raises CallRefused, Unreachable.
+        """
+        return self._exchange_code(code, with_session_key=with_session_key)
 
     def counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state."""

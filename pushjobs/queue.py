@@ -30,6 +30,7 @@ class TaskName(StrEnum):
     RESCUE = "pushjobs.rescue"
     RESEND = "pushjobs.resend"
     PRUNE = "pushjobs.prune"
+    REFRESH = "pushjobs.refresh"
 
 
 class QueueName(StrEnum):

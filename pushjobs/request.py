@@ -24,9 +24,13 @@ from pushjobs.domain.message import (
     read_message,
     read_template_id,
 )
+from pushjobs.domain.message import (
+    find_faults as find_message_faults,
+)
 from pushjobs.domain.moment import read_deadline, read_moment
-from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment
-from pushjobs.wechat.fields import keyword_fault
+from pushjobs.domain.translation import Translated, translate
+from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, UnknownTemplate, gathered
+from pushjobs.wechat.fields import keyword_fault, shortened
 
 __all__ = [
     "ContentArguments",
@@ -35,6 +39,7 @@ __all__ = [
     "Request",
     "StoredContent",
     "Terms",
+    "find_faults",
     "read_request",
     "read_shared",
 ]
@@ -146,22 +151,13 @@ class Request:
 def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -> Request:
     """Read a job's keyword arguments; raises InvalidInput naming field, fault and rule. `lane` is the default."""
     if not isinstance(arguments, Mapping):
-        raise InvalidInput("row", f"is no mapping ({type(arguments).__name__})", "give the arguments of `send`")
+        raise _no_mapping(arguments)
     _refuse_unknown(arguments, _NAMES)
-    if arguments.get("appid") not in (None, terms.appid):
-        raise InvalidInput("appid", "is no app of this installation", f"it sends for {terms.appid}")
+    _refuse_another_app(arguments, terms)
     message, template_no, shared = _message(arguments, terms)
     now = clock.now()
-    asked = arguments.get("time")
-    asked_at = None if asked is None else read_moment(asked, terms.zone)
-    # A moment in the past is due now: lateness and deadline count from when we heard of it.
-    planned_at = now if asked_at is None else max(asked_at, now)
-    if message.is_legacy and planned_at - now > FORM_ID_LIFE:
-        raise InvalidMoment(
-            "time",
-            "lies beyond the life of its form_id",
-            "a form id serves for 7 days from the user's action, whether of a form or of a payment",
-        )
+    asked_at = _asked_at(arguments, terms)
+    planned_at = _planned_at(asked_at, now, is_legacy=message.is_legacy)
     return Request(
         message=message,
         template_no=template_no,
@@ -177,25 +173,83 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
     )
 
 
+def find_faults(arguments: object, terms: Terms) -> list[InvalidInput]:
+    """Return everything for which `read_request` would refuse these arguments, nothing if it would take them.
+
+    Stores nothing. What only the database can tell, an idempotency key that stands for another body, it does not say.
+    """
+    if not isinstance(arguments, Mapping):
+        return [_no_mapping(arguments)]
+    found: list[InvalidInput] = []
+    with gathered(found):
+        found += [_unknown(name, _NAMES) for name in arguments if name not in _NAMES]
+        # Only what can be told apart can be looked at one by one: past here no fault hides another.
+        _gather_faults(arguments, terms, found)
+    return found
+
+
+def _gather_faults(arguments: Mapping[str, object], terms: Terms, found: list[InvalidInput]) -> None:
+    with gathered(found):
+        _refuse_another_app(arguments, terms)
+    faults, is_legacy = _message_faults(arguments, terms)
+    found += faults
+    now = planned_at = clock.now()
+    with gathered(found):
+        planned_at = _planned_at(_asked_at(arguments, terms), now, is_legacy=is_legacy)
+    with gathered(found):
+        read_deadline(arguments.get("expires"), planned_at, terms.zone)
+    with gathered(found):
+        _choice(arguments, "lane", Lane.BULK)
+    with gathered(found):
+        _choice(arguments, "on_quota", OnQuota.DEFER)
+    for name in ("reference", "idempotency_key"):
+        with gathered(found):
+            _name(arguments, name)
+
+
+def _message_faults(arguments: Mapping[str, object], terms: Terms) -> tuple[list[InvalidInput], bool]:
+    """Return what is wrong with the message, and whether it is one that goes out as a legacy message."""
+    found: list[InvalidInput] = []
+    if arguments.get("content") is not None:
+        with gathered(found):
+            _message(arguments, terms)
+        return found, False
+    template = None
+    with gathered(found):
+        template_id = read_template_id(arguments)
+        if (translated := _translated(template_id, arguments, terms.catalogue)) is not None:
+            # The translation has judged the texts, by the names the caller gave them.
+            others = find_message_faults(translated.arguments, template=None, keyword_fault=keyword_fault)
+            return translated.faults + [each for each in others if not each.field.startswith("data")], False
+        if _is_legacy(arguments):
+            _refuse_legacy(terms)
+        else:
+            template = terms.catalogue.look_up(template_id)
+    # An id that cannot be read is a fault of the template's lookup and of the message: it is told once.
+    told = {(each.field, each.fault) for each in found}
+    faults = find_message_faults(arguments, template=template, keyword_fault=keyword_fault)
+    return found + [each for each in faults if (each.field, each.fault) not in told], _is_legacy(arguments)
+
+
 def read_shared(arguments: Mapping[str, object], *, catalogue: Catalogue) -> tuple[Content, int]:
     """Read a content that many jobs will share, and our number for its template; raises InvalidInput."""
     _refuse_unknown(arguments, _SHARED_NAMES)
-    found = catalogue.find(read_template_id(arguments))
+    template_id = read_template_id(arguments)
+    if (translated := _translated(template_id, arguments, catalogue)) is not None:
+        arguments, template_id = _sound(translated)
+    found = catalogue.find(template_id)
     return read_content(arguments, template=found.template, keyword_fault=keyword_fault), found.template_no
 
 
 def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, int, StoredContent | None]:
     shared = arguments.get("content")
     if shared is None:
-        is_legacy = arguments.get("form_id") is not None
-        if is_legacy and not terms.takes_legacy:
-            raise InvalidMessage(
-                "form_id",
-                "asks for a legacy template message",
-                "WeChat withdrew them in 2020 (45103); use a subscribe template",
-            )
-        find = terms.catalogue.legacy if is_legacy else terms.catalogue.find
-        found = find(read_template_id(arguments))
+        template_id = read_template_id(arguments)
+        if (translated := _translated(template_id, arguments, terms.catalogue)) is not None:
+            arguments, template_id = _sound(translated)
+        if is_legacy := _is_legacy(arguments):
+            _refuse_legacy(terms)
+        found = (terms.catalogue.legacy if is_legacy else terms.catalogue.find)(template_id)
         message = read_message(arguments, template=found.template, keyword_fault=keyword_fault)
         return message, found.template_no, None
     if not isinstance(shared, StoredContent):
@@ -208,10 +262,71 @@ def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, in
     return message, shared.template_no, shared
 
 
+def _translated(template_id: str, arguments: Mapping[str, object], catalogue: Catalogue) -> Translated | None:
+    """Translate a message whose template is mapped to another; None for one that goes out as it is."""
+    if (translation := catalogue.translation(template_id)) is None:
+        return None
+    try:
+        template = catalogue.look_up(translation.template_id)
+    except UnknownTemplate:
+        rule = "map it anew: `pushjobs template map`"
+        raise UnknownTemplate("template_id", "is mapped to a template that is gone", rule) from None
+    return translate(arguments, translation, template=template, keyword_fault=keyword_fault, shorten=shortened)
+
+
+def _sound(translated: Translated) -> tuple[Mapping[str, object], str]:
+    if translated.faults:
+        raise translated.faults[0]
+    return translated.arguments, read_template_id(translated.arguments)
+
+
+def _is_legacy(arguments: Mapping[str, object]) -> bool:
+    return arguments.get("form_id") is not None
+
+
+def _refuse_legacy(terms: Terms) -> None:
+    if not terms.takes_legacy:
+        raise InvalidMessage(
+            "form_id",
+            "asks for a legacy template message",
+            "WeChat withdrew them in 2020 (45103); use a subscribe template",
+        )
+
+
 def _refuse_unknown(arguments: Mapping[str, object], names: Collection[str]) -> None:
     for name in arguments:
         if name not in names:
-            raise InvalidInput(str(name)[:_LONGEST_NAME], "is no argument", f"there are {', '.join(sorted(names))}")
+            raise _unknown(name, names)
+
+
+def _unknown(name: object, names: Collection[str]) -> InvalidInput:
+    return InvalidInput(str(name)[:_LONGEST_NAME], "is no argument", f"there are {', '.join(sorted(names))}")
+
+
+def _no_mapping(arguments: object) -> InvalidInput:
+    return InvalidInput("row", f"is no mapping ({type(arguments).__name__})", "give the arguments of `send`")
+
+
+def _refuse_another_app(arguments: Mapping[str, object], terms: Terms) -> None:
+    if arguments.get("appid") not in (None, terms.appid):
+        raise InvalidInput("appid", "is no app of this installation", f"it sends for {terms.appid}")
+
+
+def _asked_at(arguments: Mapping[str, object], terms: Terms) -> datetime | None:
+    asked = arguments.get("time")
+    return None if asked is None else read_moment(asked, terms.zone)
+
+
+def _planned_at(asked_at: datetime | None, now: datetime, *, is_legacy: bool) -> datetime:
+    # A moment in the past is due now: lateness and deadline count from when we heard of it.
+    planned_at = now if asked_at is None else max(asked_at, now)
+    if is_legacy and planned_at - now > FORM_ID_LIFE:
+        raise InvalidMoment(
+            "time",
+            "lies beyond the life of its form_id",
+            "a form id serves for 7 days from the user's action, whether of a form or of a payment",
+        )
+    return planned_at
 
 
 def _as_given(expires: object, expires_at: datetime) -> datetime | float | None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from pushjobs.account import Account
 from pushjobs.catalogue import Catalogue
 from pushjobs.delivery import Delivery
 from pushjobs.delivery.admission import Admission, Admittance
@@ -22,7 +23,7 @@ from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
 from pushjobs.delivery.settler import Settler
 from pushjobs.domain.job import Lane
-from pushjobs.domain.message import Template
+from pushjobs.domain.template import Template
 from pushjobs.errors import PushJobsError
 from pushjobs.inspection import Inspection
 from pushjobs.limits import LiveLimit
@@ -36,8 +37,11 @@ from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import emit
+from pushjobs.templates import Templates
 from pushjobs.upkeep import Upkeep
+from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
+from pushjobs.wechat.login import Login
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import DailyQuota, daily_quota
 from pushjobs.wechat.templates import list_templates
@@ -96,14 +100,32 @@ class Runtime:
     def producer(self) -> Producer:
         """The verbs of application code."""
         database = self.database  # first: with nothing running, that is what there is to say
-        inspection, lookup = self.inspection, self._lookup
-        return Producer(database, self._terms, self.releaser, inspection=inspection, sealer=self.sealer, lookup=lookup)
+        return Producer(
+            database,
+            self._terms,
+            self.releaser,
+            inspection=self.inspection,
+            sealer=self.sealer,
+            lookup=self._lookup,
+            exchange_code=self._exchange_code,
+        )
 
     @cached_property
     def operations(self) -> Operations:
         """The verbs of operators."""
         database = self.database  # first, as above
         return Operations(database, self._terms, lookup=self._lookup)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The app's templates at WeChat."""
+        return Templates(self.catalogue, self._loop, self._wechat, emit=emit)
+
+    @cached_property
+    def account(self) -> Account:
+        """The app's account at WeChat."""
+        database, credentials = self.database, self.settings.require_credentials
+        return Account(database, self.catalogue, self._loop, self._client, self._wechat, credentials=credentials)
 
     @cached_property
     def inspection(self) -> Inspection:
@@ -236,13 +258,16 @@ class Runtime:
     def _source(self, appid: str) -> TokenSource | None:
         return self._tokens if appid == self.settings.wechat_appid else None
 
+    @cached_property
+    def _wechat(self) -> AuthorisedClient:
+        return AuthorisedClient(self._client, self._tokens)
+
     def _fetch_templates(self) -> Sequence[tuple[str, Template]]:
-        client, tokens = self._client, self._tokens
+        return self._loop.run(list_templates(self._wechat))
 
-        async def fetch() -> Sequence[tuple[str, Template]]:
-            return await list_templates(client, await tokens.current())
-
-        return self._loop.run(fetch())
+    def _exchange_code(self, code: str, *, with_session_key: bool) -> Login:
+        # Made when it is first asked for: a producer that never logs anybody in opens no connection to WeChat.
+        return self.account.exchange_code(code, with_session_key=with_session_key)
 
     def _question(self) -> Ask:
         client, tokens = self._client, self._tokens

@@ -1,5 +1,6 @@
 """What several commands share: the options that mean the same everywhere, and the runtime that they open."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Annotated
 import typer
 
 from pushjobs import settings
+from pushjobs.errors import InvalidInput
 from pushjobs.runtime import Runtime
 
-__all__ = ["AsJson", "Directory", "Reference", "TemplateId", "ToUser", "opened"]
+__all__ = ["AsJson", "Directory", "Reference", "TemplateId", "ToUser", "Yes", "confirm", "opened"]
 
 Directory = Annotated[
     Path | None,
@@ -19,7 +21,18 @@ Directory = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Show data instead of a table.")]
 Reference = Annotated[str | None, typer.Option(help="Your own name for it, an order number say.", show_default=False)]
 TemplateId = Annotated[str | None, typer.Option(help="The template's id.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
 ToUser = Annotated[str | None, typer.Option("--touser", help="The user's open id.", show_default=False)]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on if whoever sits there says so, or said `--yes`; a script that cannot answer is told of the option."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput("--yes", "is missing, and nobody is there to be asked", "give it if you are sure")
+    if not typer.confirm(question, err=True):
+        raise InvalidInput("--yes", "was not said", "nothing was changed")
 
 
 @contextmanager

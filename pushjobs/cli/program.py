@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pushjobs.cli.administration import database, template
+from pushjobs.cli.administration import database
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.inspecting import quota, why
@@ -19,6 +19,8 @@ from pushjobs.cli.jobs import cancel, jobs, reschedule, show
 from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
 from pushjobs.cli.running import sandbox, up
 from pushjobs.cli.sending import send
+from pushjobs.cli.templates import template
+from pushjobs.cli.wechat import wechat
 from pushjobs.errors import CallRefused, PushJobsError, Undecryptable, Unreachable
 
 __all__ = ["app", "main"]
@@ -43,6 +45,7 @@ for command in _COMMANDS:
     app.command()(command)
 app.add_typer(consent)
 app.add_typer(template)
+app.add_typer(wechat)
 app.add_typer(database)
 
 

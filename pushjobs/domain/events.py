@@ -15,6 +15,8 @@ __all__ = [
     "AllowanceUnknown",
     "BatchDropped",
     "CallBroke",
+    "CatalogueRead",
+    "CatalogueUnread",
     "Event",
     "IntakeRefused",
     "JobsReleased",
@@ -152,10 +154,28 @@ class AllowanceUnknown:
     fault: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRead:
+    """The app's templates were read from WeChat: it lists so many."""
+
+    appid: str
+    templates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueUnread:
+    """The app's templates could not be read; the catalogue stays as it was."""
+
+    appid: str
+    fault: str
+
+
 Event = (
     AllowanceUnknown
     | BatchDropped
     | CallBroke
+    | CatalogueRead
+    | CatalogueUnread
     | IntakeRefused
     | JobsReleased
     | JobsRescued

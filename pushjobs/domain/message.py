@@ -9,7 +9,7 @@ texts are in no repr and in no error; equal contents are equal values, in whatev
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +17,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from pushjobs.errors import InvalidMessage
+from pushjobs.domain.template import Template
+from pushjobs.errors import InvalidInput, InvalidMessage, gathered
 
 __all__ = [
     "FORM_ID_LIFE",
@@ -27,11 +28,11 @@ __all__ = [
     "Lang",
     "Message",
     "MiniProgramState",
-    "Template",
-    "TemplateField",
+    "find_faults",
     "read_content",
     "read_message",
     "read_template_id",
+    "read_texts",
     "read_touser",
 ]
 
@@ -125,22 +126,6 @@ class Message:
         return self.form_id is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateField:
-    """One keyword of a template; `allowed` are its only values where the template lists them."""
-
-    key: str
-    allowed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
-    """A template of the app's catalogue: the keywords a message must fill, no more and no fewer."""
-
-    template_id: str
-    fields: tuple[TemplateField, ...]
-
-
 _IDENTIFIER_LENGTH = 128  # an openid has 28 characters, a template id 43; no page sets a limit, this one is ours
 _FORM_ID_LENGTH = 256  # ours as well; a prepay_id has 36
 _PAGE_LENGTH = 1024
@@ -162,18 +147,45 @@ def read_message(arguments: Mapping[str, object], *, template: Template | None, 
     trailing `.DATA` of a keyword is taken off. Without a template (the app's catalogue was never synced) each text is
     judged by the type in its key alone. Arguments of other names are not looked at.
     """
-    form_id = _optional_text(arguments, "form_id", _FORM_ID_LENGTH)
+    form_id = _form_id(arguments)
     return Message(
         touser=read_touser(arguments),
         content=_content(arguments, template, keyword_fault, is_legacy=form_id is not None),
         form_id=form_id,
-        form_id_kind=_choice(arguments, "form_id_kind", FormIdKind.FORM),
+        form_id_kind=_form_id_kind(arguments),
     )
 
 
 def read_content(arguments: Mapping[str, object], *, template: Template | None, keyword_fault: KeywordFault) -> Content:
     """Read a content that many jobs share, by the same rules as `read_message`; it is never a legacy one."""
     return _content(arguments, template, keyword_fault, is_legacy=False)
+
+
+def find_faults(
+    arguments: Mapping[str, object], *, template: Template | None, keyword_fault: KeywordFault
+) -> list[InvalidInput]:
+    """Return everything for which `read_message` would refuse these arguments; nothing if it would take them.
+
+    `read_message` stops at the first fault. This is for whoever mends a file, and wants to hear of all of them.
+    """
+    found: list[InvalidInput] = []
+    for read in (read_touser, read_template_id, _page, _state, _lang, _form_id, _form_id_kind):
+        with gathered(found):
+            read(arguments)
+    is_legacy = arguments.get("form_id") is not None
+    texts: dict[str, str] = {}
+    with gathered(found):
+        found += _data_faults(arguments.get("data"), template, keyword_fault, texts=texts, may_be_empty=is_legacy)
+        _emphasis(arguments, texts, is_legacy=is_legacy)
+    return found
+
+
+def read_texts(data: object) -> dict[str, str]:
+    """Read the texts of `data` by keyword, whatever template they are for, or refuse it with `InvalidMessage`."""
+    texts: dict[str, str] = {}
+    if refusal := next(_form_faults(data, texts, may_be_empty=False), None):
+        raise refusal
+    return texts
 
 
 def read_template_id(arguments: Mapping[str, object]) -> str:
@@ -190,19 +202,16 @@ def _content(
     arguments: Mapping[str, object], template: Template | None, keyword_fault: KeywordFault, *, is_legacy: bool
 ) -> Content:
     template_id = read_template_id(arguments)
-    texts = _texts(arguments.get("data"), may_be_empty=is_legacy)
-    if template is not None:
-        _match(texts, template)
-    allowed = {each.key: each.allowed for each in template.fields} if template else {}
-    for key, text in texts.items():
-        if fault := keyword_fault(key, text, allowed.get(key, ())):
-            raise InvalidMessage(f"data.{key}", *fault)
+    texts: dict[str, str] = {}
+    data = arguments.get("data")
+    if refusal := next(_data_faults(data, template, keyword_fault, texts=texts, may_be_empty=is_legacy), None):
+        raise refusal
     return Content(
         template_id=template_id,
         data=tuple(sorted(texts.items())),
         page=_page(arguments),
-        miniprogram_state=_choice(arguments, "miniprogram_state", MiniProgramState.FORMAL),
-        lang=_choice(arguments, "lang", Lang.ZH_CN),
+        miniprogram_state=_state(arguments),
+        lang=_lang(arguments),
         emphasis_keyword=_emphasis(arguments, texts, is_legacy=is_legacy),
     )
 
@@ -243,6 +252,22 @@ def _page(arguments: Mapping[str, object]) -> str | None:
     return page
 
 
+def _form_id(arguments: Mapping[str, object]) -> str | None:
+    return _optional_text(arguments, "form_id", _FORM_ID_LENGTH)
+
+
+def _form_id_kind(arguments: Mapping[str, object]) -> FormIdKind:
+    return _choice(arguments, "form_id_kind", FormIdKind.FORM)
+
+
+def _state(arguments: Mapping[str, object]) -> MiniProgramState:
+    return _choice(arguments, "miniprogram_state", MiniProgramState.FORMAL)
+
+
+def _lang(arguments: Mapping[str, object]) -> Lang:
+    return _choice(arguments, "lang", Lang.ZH_CN)
+
+
 def _choice(arguments: Mapping[str, object], name: str, default: _Choice) -> _Choice:
     value = arguments.get(name)
     if value is None:
@@ -265,22 +290,47 @@ def _emphasis(arguments: Mapping[str, object], texts: Mapping[str, str], *, is_l
     return emphasis
 
 
-def _texts(data: object, *, may_be_empty: bool) -> dict[str, str]:
+def _data_faults(
+    data: object,
+    template: Template | None,
+    keyword_fault: KeywordFault,
+    *,
+    texts: dict[str, str],
+    may_be_empty: bool,
+) -> Iterator[InvalidMessage]:
+    """Yield what is wrong with `data`, its form first; run to its end, it has put what can be read into `texts`."""
+    refused: list[str] = []
+    for refusal in _form_faults(data, texts, may_be_empty=may_be_empty):
+        refused.append(refusal.field.removeprefix("data."))
+        yield refusal
+    allowed = {each.key: each.allowed for each in template.fields} if template else {}
+    if template is not None and texts.keys() != allowed.keys() and isinstance(data, dict) and data:
+        yield from _match([*texts, *refused], list(allowed))
+    for key, text in texts.items():
+        if fault := keyword_fault(key, text, allowed.get(key, ())):
+            yield InvalidMessage(f"data.{key}", *fault)
+
+
+def _form_faults(data: object, texts: dict[str, str], *, may_be_empty: bool) -> Iterator[InvalidMessage]:
+    """Yield each entry that is no keyword with a text; put the others into `texts`."""
     if data is None:
         data = {}
     if not isinstance(data, dict) or not (data or may_be_empty):
         fault = "is missing or empty" if isinstance(data, dict) else f"is no object ({type(data).__name__})"
-        raise InvalidMessage("data", fault, 'give an object such as {"thing1": {"value": "text"}}')
-    texts: dict[str, str] = {}
+        yield InvalidMessage("data", fault, 'give an object such as {"thing1": {"value": "text"}}')
+        return
     for number, (written, value) in enumerate(data.items(), start=1):
         key = written.removesuffix(".DATA") if isinstance(written, str) else ""
         if len(key) > _KEY_LENGTH or not _KEY.fullmatch(key):
             rule = "a key is a type and a number, such as thing1"
-            raise InvalidMessage("data", f"has a key of the wrong form (key number {number})", rule)
-        if key in texts:
-            raise InvalidMessage(f"data.{key}", "is given twice", "give it once, without .DATA")
-        texts[key] = _text(f"data.{key}", value)
-    return texts
+            yield InvalidMessage("data", f"has a key of the wrong form (key number {number})", rule)
+        elif key in texts:
+            yield InvalidMessage(f"data.{key}", "is given twice", "give it once, without .DATA")
+        else:
+            try:
+                texts[key] = _text(f"data.{key}", value)
+            except InvalidMessage as refusal:
+                yield refusal
 
 
 def _text(name: str, value: object) -> str:
@@ -304,11 +354,10 @@ def _digits(name: str, value: float) -> str:
     return str(int(value)) if isinstance(value, int) else format(Decimal(repr(float(value))), "f")
 
 
-def _match(texts: Mapping[str, str], template: Template) -> None:
-    keys = [each.key for each in template.fields]
-    for key in texts:
-        if key not in keys:
-            raise InvalidMessage(f"data.{key}", "is no keyword of the template", f"it has {', '.join(keys)}")
-    for key in keys:
-        if key not in texts:
-            raise InvalidMessage(f"data.{key}", "is missing", f"the template needs {', '.join(keys)}")
+def _match(given: Collection[str], needed: Collection[str]) -> Iterator[InvalidMessage]:
+    for key in given:
+        if key not in needed and key != "data":  # an entry whose key is of no form is told as `data` itself
+            yield InvalidMessage(f"data.{key}", "is no keyword of the template", f"it has {', '.join(needed)}")
+    for key in needed:
+        if key not in given:
+            yield InvalidMessage(f"data.{key}", "is missing", f"the template needs {', '.join(needed)}")

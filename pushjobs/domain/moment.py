@@ -16,6 +16,8 @@ from pushjobs.errors import InvalidMoment
 __all__ = [
     "SHANGHAI",
     "QuietHours",
+    "last_night",
+    "month_in_shanghai",
     "next_day_at",
     "next_midnight",
     "next_minute",
@@ -29,6 +31,7 @@ __all__ = [
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 """WeChat's own zone: its daily allowances begin anew at 00:00 there."""
 
+_NIGHT_BEGINS, _NIGHT_LASTS = timedelta(hours=2), timedelta(hours=3)
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 # Narrower than `datetime.fromisoformat`, which also takes week dates, bare dates and, from Python 3.13, an hour 24.
@@ -95,6 +98,18 @@ def next_day_at(moment: datetime, zone: ZoneInfo, hour: int) -> datetime:
     """Find the next day's beginning at an hour (0 to 23) in `zone`, in UTC; a skipped hour begins with the change."""
     tomorrow = moment.astimezone(zone).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(hour), tzinfo=zone).astimezone(UTC)
+
+
+def last_night(moment: datetime, share: float) -> datetime:
+    """Find the latest moment a share (0 to 1) of the way from 02:00 to 05:00 in Shanghai, in UTC."""
+    night = _NIGHT_BEGINS + share * _NIGHT_LASTS
+    latest = datetime.combine(moment.astimezone(SHANGHAI).date(), time(), tzinfo=SHANGHAI) + night
+    return (latest if latest <= moment else latest - timedelta(days=1)).astimezone(UTC)
+
+
+def month_in_shanghai(moment: datetime) -> date:
+    """Return the first day of the month, as WeChat counts."""
+    return moment.astimezone(SHANGHAI).date().replace(day=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

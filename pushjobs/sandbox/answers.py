@@ -17,6 +17,7 @@ OK: dict[str, Any] = {"errcode": 0, "errmsg": "ok"}
 _ERRMSGS = {
     404: "not found",
     20002: "invalid args",
+    40029: "invalid code",
     40001: (
         "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, "
         "more details at https://mmbizurl.cn/s/JtxxFh33r"
@@ -27,6 +28,7 @@ _ERRMSGS = {
     40033: "invalid charset. please check your request, if include \\uxxxx will create fail!",
     40037: "invalid template_id",
     40066: "invalid url",
+    40097: "invalid args",
     40125: "invalid appsecret",
     41001: "access_token missing",
     41002: "appid missing",
@@ -44,8 +46,15 @@ _ERRMSGS = {
     45009: "reach max api daily quota limit",
     45011: "api minute-quota reach limit, must slower, retry next minute",
     45014: "template size out of limit",
+    45026: "template num exceeds limit",
+    45100: "keyword_id_list size error",
     45103: "This API has been unsupported",
+    45109: "This API has been unsupported",
     47001: "data format error",
+    48006: "forbid to clear quota because of reaching the limit",
+    76001: "rid not found",
+    76002: "invalid rid",
+    76004: "rid is expired",
     76003: "invalid args",
     76021: "cgi_path not found, please check",
     76022: "could not use this cgi_path, no permission",

@@ -14,6 +14,8 @@ __all__ = [
     "CATEGORIES",
     "CLASS_REMINDER",
     "DAILY_NEWS",
+    "LEGACY_KEYWORDS",
+    "LEGACY_LIBRARY",
     "LEGACY_REFUND",
     "LIBRARY",
     "LONG_TERM",
@@ -24,6 +26,7 @@ __all__ = [
     "Keyword",
     "Template",
     "Title",
+    "legacy_template",
     "legacy_templates",
     "ready_templates",
     "template_of",
@@ -149,6 +152,9 @@ _TITLES = (
             Keyword(2, "退款金额", "¥128.00", "amount"),
             Keyword(3, "退款状态", "退款成功", "phrase"),
             Keyword(4, "退款原因", "商品缺货", "thing"),
+            Keyword(5, "订单内容", "高山乌龙茶 250 克", "thing"),
+            Keyword(6, "订单金额", "一百二十八元", "thing"),
+            Keyword(7, "申请时间", "2026-11-23 08:15", "date"),
         ),
     ),
     Title(
@@ -200,7 +206,29 @@ _READY = (
     (PAYMENT, 1990, (1, 2, 3)),
 )
 
-_LEGACY_NAMES = ("订单编号", "订单金额", "退款结果", "申请时间", "备注")
+# Legacy titles all offer the same keywords here; more than one page of titles, and one keyword more than may be picked.
+LEGACY_KEYWORDS = MappingProxyType(
+    {
+        1: ("订单编号", "OD20191123000128"),
+        2: ("订单金额", "128.00 元"),
+        3: ("退款结果", "已退回原账户"),
+        4: ("申请时间", "2019-11-23 08:15"),
+        5: ("备注", "如有疑问请联系客服"),
+        6: ("商品名称", "高山乌龙茶 250 克"),
+        7: ("店铺名称", "街角茶行"),
+        8: ("联系电话", "021-55667788"),
+        9: ("支付时间", "2019-11-22 20:01"),
+        10: ("订单状态", "已取消"),
+        11: ("取消原因", "商品缺货"),
+    }
+)
+_LEGACY_TITLES = (
+    *("购买成功通知", "购买失败通知", "订单支付成功通知", "订单取消通知", "订单发货提醒", "订单配送通知"),
+    *("订单评价提醒", "退款通知", "退货审核通知", "预约成功通知", "预约取消通知", "排队到号通知"),
+    *("会员到期提醒", "积分变更提醒", "签到提醒", "活动开始提醒", "拼团成功通知", "拼团失败通知"),
+    *("课程开始提醒", "作业提醒", "审核结果通知", "服务评价提醒", "账单提醒"),
+)
+LEGACY_LIBRARY = MappingProxyType({f"AT{number:04d}": name for number, name in enumerate(_LEGACY_TITLES, start=2)})
 
 
 def ready_templates() -> dict[str, Template]:
@@ -208,16 +236,19 @@ def ready_templates() -> dict[str, Template]:
     return {own: template_of(LIBRARY[title], numbers, own) for own, title, numbers in _READY}
 
 
+def legacy_template(title: str, numbers: Iterable[int], template_id: str) -> Template:
+    """Pick legacy keywords, in this order: they become keyword1, keyword2 and so on."""
+    picked = {f"keyword{place}": LEGACY_KEYWORDS[number] for place, number in enumerate(numbers, start=1)}
+    return Template(
+        id=template_id,
+        title=title,
+        kind=ONE_TIME,
+        content="".join(f"{name}{{{{{key}.DATA}}}}\n" for key, (name, _) in picked.items()),
+        example="".join(f"{name}: {example}\n" for name, example in picked.values()),
+        keywords=MappingProxyType(dict.fromkeys(picked, ())),
+    )
+
+
 def legacy_templates() -> dict[str, Template]:
     """Return the legacy templates every app has: a refund notice of `keyword1` to `keyword5`."""
-    keys = {f"keyword{number}": name for number, name in enumerate(_LEGACY_NAMES, start=1)}
-    return {
-        LEGACY_REFUND: Template(
-            id=LEGACY_REFUND,
-            title="退款通知",
-            kind=ONE_TIME,
-            content="".join(f"{name}{{{{{key}.DATA}}}}\n" for key, name in keys.items()),
-            example="",
-            keywords=MappingProxyType(dict.fromkeys(keys, ())),
-        )
-    }
+    return {LEGACY_REFUND: legacy_template("退款通知", (1, 2, 3, 4, 5), LEGACY_REFUND)}

@@ -110,6 +110,10 @@ class SandboxClient:
         """Make a legacy form id known; `kind` is form or prepay, `age_seconds` how long ago the user acted."""
         self._call("POST", "form_ids", {"form_id": form_id, "touser": touser, **more})
 
+    def add_login_code(self, code: str, touser: str, **more: str | float) -> None:
+        """Make a code of `wx.login` known; `age_seconds` is how long ago it was made, `unionid` the user's other id."""
+        self._call("POST", "login_codes", {"code": code, "touser": touser, **more})
+
     def mark_users(self, touser: str | Sequence[str], are: str, **more: str) -> None:
         """Say that users are `known`, `refusing` (43101) or `invalid` (40003)."""
         self._call("POST", "users", {"touser": touser, "are": are, **more})

@@ -9,7 +9,7 @@ from typing import Any
 
 from pushjobs.sandbox.faults import read_rule
 from pushjobs.sandbox.request import Request
-from pushjobs.sandbox.world import FORM_ID_LIFE, PREPAY_MESSAGES, App, FormId, World
+from pushjobs.sandbox.world import FORM_ID_LIFE, LOGIN_CODE_LIFE, PREPAY_MESSAGES, App, FormId, LoginCode, World
 
 __all__ = ["PREFIX", "control"]
 
@@ -81,6 +81,18 @@ def _add_form_ids(world: World, request: Request) -> _Json:
     left = PREPAY_MESSAGES if kind == "prepay" else 1
     form = FormId(_text(wanted, "touser"), left, request.arrived_at - age + FORM_ID_LIFE)
     _app(world, wanted).form_ids[_text(wanted, "form_id")] = form
+    return {}
+
+
+def _add_login_codes(world: World, request: Request) -> _Json:
+    """Make known a `code` of `wx.login` for `touser`, made `age_seconds` ago; `unionid` if the user has one."""
+    wanted = _object(request)
+    age, unionid = wanted.get("age_seconds", 0), wanted.get("unionid")
+    if not isinstance(age, (int, float)) or not isinstance(unionid, (str, type(None))):
+        raise TypeError("age_seconds is a number, unionid a string")
+    expires_at = request.arrived_at - age + LOGIN_CODE_LIFE
+    login = LoginCode(touser=_text(wanted, "touser"), unionid=unionid, expires_at=expires_at)
+    _app(world, wanted).login_codes[_text(wanted, "code")] = login
     return {}
 
 
@@ -157,6 +169,7 @@ _DOORS: dict[str, dict[str, Callable[[World, Request], _Json]]] = {
     "settings": {"GET": _read_settings, "POST": _change_settings},
     "consents": {"POST": _grant_consents},
     "form_ids": {"POST": _add_form_ids},
+    "login_codes": {"POST": _add_login_codes},
     "users": {"POST": _mark_users},
     "faults": {"GET": _list_faults, "POST": _order_fault, "DELETE": _clear_faults},
     "reset": {"POST": _reset},

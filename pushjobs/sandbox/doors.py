@@ -1,6 +1,7 @@
 """WeChat's doors but the sends: path → method, what a wrong method is answered, and who answers.
 
-A door either hands out tokens, or asks for one and counts the call for the app behind it.
+A door asks for a token and counts the call for the app behind it; those that hand out tokens, clear the counters
+without one, or log a user in ask for the app's secret.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from pushjobs.sandbox import paths, templates
+from pushjobs.sandbox import account, legacy_templates, paths, templates
 from pushjobs.sandbox.answers import OK, Refusal, refusal, refusal_content
 from pushjobs.sandbox.options import Settings
 from pushjobs.sandbox.request import Request
@@ -21,35 +22,28 @@ __all__ = ["answer"]
 _NO_LIMITS = Settings()
 
 
+_Answer = dict[str, Any] | Refusal
+
+
 @dataclass(frozen=True, slots=True)
 class _Door:
     method: str
     wrong_method: int
-    answer: Callable[[World, App, Request], dict[str, Any] | Refusal]
+    answer: Callable[[World, App, Request], _Answer]
 
 
-_GET_TEMPLATE_DOORS = {
-    paths.TEMPLATES: templates.get_templates,
-    paths.CATEGORY: templates.get_categories,
-    paths.TITLES: templates.get_titles,
-    paths.KEYWORDS: templates.get_keywords,
-}
-_POST_TEMPLATE_DOORS = {paths.ADD_TEMPLATE: templates.add_template, paths.DELETE_TEMPLATE: templates.delete_template}
-_DOORS = {
-    **{path: _Door("GET", 404, answer) for path, answer in _GET_TEMPLATE_DOORS.items()},
-    **{path: _Door("POST", 404, answer) for path, answer in _POST_TEMPLATE_DOORS.items()},
-    paths.QUOTA: _Door("POST", 43002, templates.get_quota),
-}
+@dataclass(frozen=True, slots=True)
+class _OpenDoor:
+    """A door that asks for no token."""
+
+    method: str
+    wrong_method: int
+    answer: Callable[[World, Request], _Answer]
 
 
 def answer(world: World, request: Request) -> bytes:
     """Answer any of WeChat's calls that is not a send; an unknown path is answered 40066, as WeChat does."""
-    if request.path == paths.TOKEN:
-        given = _token(world, request)
-    elif request.path == paths.STABLE_TOKEN:
-        given = _stable_token(world, request)
-    else:
-        given = _with_token(world, request)
+    given = _given(world, request)
     if isinstance(given, Refusal):
         return refusal_content(given, request.arrived_at)
     if given.get("errcode", 0) != OK["errcode"]:
@@ -58,35 +52,35 @@ def answer(world: World, request: Request) -> bytes:
     return orjson.dumps(given)
 
 
-def _with_token(world: World, request: Request) -> dict[str, Any] | Refusal:
+def _given(world: World, request: Request) -> _Answer:
     door = _DOORS.get(request.path)
     if door is None:
         return refusal(40066)
     if request.method != door.method:
         return refusal(door.wrong_method)
+    if isinstance(door, _OpenDoor):
+        return _bad_body(door, request) or door.answer(world, request)
     app = world.app_of(request.query.get("access_token"), request.arrived_at)
     if isinstance(app, Refusal):
         return app
     app.meters[request.path].count(request.arrived_at, _NO_LIMITS)
-    if door.method == "POST" and not isinstance(request.json, dict):
-        return refusal(47001) if request.body else refusal(44002)
-    return door.answer(world, app, request)
+    return _bad_body(door, request) or door.answer(world, app, request)
 
 
-def _token(world: World, request: Request) -> dict[str, Any] | Refusal:
-    if request.method != "GET":
-        return refusal(43001)
+def _bad_body(door: _Door | _OpenDoor, request: Request) -> Refusal | None:
+    if door.method != "POST" or isinstance(request.json, dict):
+        return None
+    return refusal(47001) if request.body else refusal(44002)
+
+
+def _token(world: World, request: Request) -> _Answer:
     if request.query.get("grant_type") != "client_credential":
         return refusal(40002)
     app = world.app_with_secret(request.query.get("appid"), request.query.get("secret"))
     return app if isinstance(app, Refusal) else _granted(world.tokens.plain(app.appid, request.arrived_at), request)
 
 
-def _stable_token(world: World, request: Request) -> dict[str, Any] | Refusal:
-    if request.method != "POST":
-        return refusal(43002)
-    if not isinstance(request.json, dict):
-        return refusal(47001) if request.body else refusal(44002)
+def _stable_token(world: World, request: Request) -> _Answer:
     wanted = request.message
     if wanted.get("grant_type") != "client_credential":
         return refusal(40002)
@@ -101,3 +95,32 @@ def _stable_token(world: World, request: Request) -> dict[str, Any] | Refusal:
 
 def _granted(grant: Grant, request: Request) -> dict[str, Any]:
     return {"access_token": grant.text, "expires_in": int(grant.expires_at - request.arrived_at)}
+
+
+_GET_TEMPLATE_DOORS = {
+    paths.TEMPLATES: templates.get_templates,
+    paths.CATEGORY: templates.get_categories,
+    paths.TITLES: templates.get_titles,
+    paths.KEYWORDS: templates.get_keywords,
+}
+_POST_TEMPLATE_DOORS = {paths.ADD_TEMPLATE: templates.add_template, paths.DELETE_TEMPLATE: templates.delete_template}
+_POST_DOORS = {
+    paths.QUOTA: account.get_quota,
+    paths.CLEAR_QUOTA: account.clear_quota,
+    paths.PAST_REQUEST: account.get_past_request,
+    paths.LEGACY_TITLES: legacy_templates.get_titles,
+    paths.LEGACY_KEYWORDS: legacy_templates.get_keywords,
+    paths.LEGACY_ADD: legacy_templates.add_template,
+    paths.LEGACY_TEMPLATES: legacy_templates.get_templates,
+    paths.LEGACY_DELETE: legacy_templates.delete_template,
+    paths.UNIFORM_SEND: legacy_templates.send_uniform,
+}
+_DOORS: dict[str, _Door | _OpenDoor] = {
+    **{path: _Door("GET", 404, answer) for path, answer in _GET_TEMPLATE_DOORS.items()},
+    **{path: _Door("POST", 404, answer) for path, answer in _POST_TEMPLATE_DOORS.items()},
+    **{path: _Door("POST", 43002, answer) for path, answer in _POST_DOORS.items()},
+    paths.TOKEN: _OpenDoor("GET", 43001, _token),
+    paths.STABLE_TOKEN: _OpenDoor("POST", 43002, _stable_token),
+    paths.CLEAR_QUOTA_BY_SECRET: _OpenDoor("POST", 43002, account.clear_quota_by_secret),
+    paths.LOGIN: _OpenDoor("GET", 43001, account.log_in),
+}

@@ -5,16 +5,23 @@ pace promises is a sliding second.
 """
 
 from collections import deque
+from datetime import UTC, datetime, timedelta
 
 from pushjobs.sandbox.answers import Refusal, refusal
 from pushjobs.sandbox.options import Settings
 
-__all__ = ["Meter", "day_in_shanghai"]
+__all__ = ["Meter", "day_in_shanghai", "month_in_shanghai"]
 
 
 def day_in_shanghai(at: float) -> int:
     """Return the number of the day in Shanghai (UTC+8, no clock changes) of a Unix time."""
     return int((at + 8 * 3600) // 86400)
+
+
+def month_in_shanghai(at: float) -> tuple[int, int]:
+    """Return year and month in Shanghai of a Unix time."""
+    there = datetime.fromtimestamp(at, UTC) + timedelta(hours=8)
+    return there.year, there.month
 
 
 class Meter:
@@ -46,6 +53,10 @@ class Meter:
         self._used += 1
         self._minute_used += 1
         return None
+
+    def clear(self) -> None:
+        """Begin the day's count anew; the shorter limits go on."""
+        self._used = 0
 
     def _fits_the_second(self, at: float, limit: int) -> bool:
         while self._recent and self._recent[0] <= at - 1.0:

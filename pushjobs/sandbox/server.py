@@ -43,21 +43,25 @@ class Sandbox:
     def answer(self, request: Request) -> Reply:
         """Answer one request."""
         if request.path.startswith(PREFIX):
-            status, content = control(self.world, request)
-            return Reply(data=whole_answer(orjson.dumps(content), status=status))
+            status, told = control(self.world, request)
+            return Reply(data=whole_answer(orjson.dumps(told), status=status))
         rule = self._fault(request) if self.world.faults.rules else None
         if rule is not None and rule.kind is FaultKind.DROP_BEFORE_READ:
             self.world.received.dropped += 1
             return Reply(data=b"", closes=True)
         judge = _JUDGES.get(request.path)
         if judge is None:
-            reply = Reply(data=whole_answer(self._other(request, rule)))
+            content = self._other(request, rule)
+            reply = Reply(data=whole_answer(content))
         else:
             verdict = judge(self.world, request) if _is_carried_out(rule) else self._set_aside(request, rule)
             self.world.received.add(
                 request, verdict, fault=rule.kind if rule else None, keep_body=self.world.settings.keep_bodies
             )
-            reply = Reply(data=whole_answer(verdict.content), holds=verdict.holds, touser=verdict.touser)
+            content = verdict.content
+            reply = Reply(data=whole_answer(content), holds=verdict.holds, touser=verdict.touser)
+        if b"rid: " in content:
+            self.world.past_requests.note(request, content, self._appid(request))
         self._delay(reply)
         if rule is not None:
             _spoil(reply, rule)

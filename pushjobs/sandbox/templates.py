@@ -1,4 +1,4 @@
-"""The template calls of `/wxaapi/newtmpl/`, and the question how much of a call's quota is left.
+"""The template calls of `/wxaapi/newtmpl/`.
 
 Bodies are JSON here, as the current pages have it; WeChat takes forms too, we never send them.
 """
@@ -6,7 +6,6 @@ Bodies are JSON here, as the current pages have it; WeChat takes forms too, we n
 import secrets
 from typing import Any
 
-from pushjobs.sandbox import paths
 from pushjobs.sandbox.answers import OK, Refusal, refusal
 from pushjobs.sandbox.catalogue import CATEGORIES, LIBRARY, Template, Title, template_of
 from pushjobs.sandbox.request import Request
@@ -17,17 +16,14 @@ __all__ = [
     "delete_template",
     "get_categories",
     "get_keywords",
-    "get_quota",
     "get_templates",
     "get_titles",
 ]
 
 _KEYWORDS_AT_LEAST, _KEYWORDS_AT_MOST = 2, 5
 _LONGEST_SCENE = 15
+_TEMPLATES_AT_MOST = 50  # WeChat's own figure is not published
 _TITLES_AT_MOST = 30
-# What WeChat publishes for the sends (with WeChat Pay), and a round figure for calls it publishes none for.
-_DAILY_LIMITS = {paths.SUBSCRIBE_SEND: 30_000_000, paths.LEGACY_SEND: 1_000_000}
-_OTHER_DAILY_LIMIT = 10_000
 
 Answer = dict[str, Any] | Refusal
 
@@ -52,6 +48,8 @@ def add_template(_world: World, app: App, request: Request) -> Answer:
     template = template_of(title, picked, secrets.token_urlsafe(32))
     if existing := _same(app, template):
         return {**refusal(200022)._asdict(), "priTmplId": existing.id}
+    if len(app.templates) >= _TEMPLATES_AT_MOST:
+        return refusal(200012)
     app.templates[template.id] = template
     return {**OK, "priTmplId": template.id}
 
@@ -113,24 +111,3 @@ def get_keywords(_world: World, _app: App, request: Request) -> Answer:
         {"kid": each.number, "name": each.name, "example": each.example, "rule": each.rule} for each in title.keywords
     ]
     return {**OK, "count": len(listed), "data": listed}
-
-
-def get_quota(world: World, app: App, request: Request) -> Answer:
-    """Answer `POST /cgi-bin/openapi/quota/get`: a call's use of its day, and its shorter limit."""
-    path = request.message.get("cgi_path")
-    if not isinstance(path, str) or not path.startswith("/"):
-        return refusal(76003)
-    if path.startswith("/sns/"):
-        return refusal(76022)
-    if path not in paths.ALL:
-        return refusal(76021)
-    settings, is_send = world.settings, path in paths.SENDS
-    limit = _DAILY_LIMITS.get(path, _OTHER_DAILY_LIMIT)
-    if is_send and settings.per_day is not None:
-        limit = settings.per_day
-    used = app.meters[path].used(request.arrived_at)
-    answer: dict[str, Any] = {**OK, "quota": {"daily_limit": limit, "used": used, "remain": max(0, limit - used)}}
-    for calls, seconds in ((settings.per_second, 1), (settings.per_minute, 60)):
-        if is_send and calls is not None and "rate_limit" not in answer:
-            answer["rate_limit"] = {"call_count": calls, "refresh_second": seconds}
-    return answer

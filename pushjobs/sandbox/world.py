@@ -4,7 +4,8 @@ Everything lives in memory and on one thread; a request is judged from beginning
 at. Apps share nothing: an open id, a template or a token of one means nothing to another.
 """
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -15,13 +16,15 @@ from pushjobs.sandbox.catalogue import LONG_TERM, Template, legacy_templates, re
 from pushjobs.sandbox.faults import Faults
 from pushjobs.sandbox.limits import Meter
 from pushjobs.sandbox.options import SandboxOptions
+from pushjobs.sandbox.past_requests import PastRequests
 from pushjobs.sandbox.received import Received
 from pushjobs.sandbox.tokens import Tokens
 
-__all__ = ["FORM_ID_LIFE", "PREPAY_MESSAGES", "App", "FormId", "World"]
+__all__ = ["FORM_ID_LIFE", "LOGIN_CODE_LIFE", "PREPAY_MESSAGES", "App", "FormId", "LoginCode", "World"]
 
 FORM_ID_LIFE = 7 * 86400.0
 PREPAY_MESSAGES = 3
+LOGIN_CODE_LIFE = 300.0
 
 
 @dataclass(slots=True)
@@ -31,6 +34,16 @@ class FormId:
     touser: str
     left: int
     expires_at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class LoginCode:
+    """A code of `wx.login`: whom it stands for, once, until `expires_at`."""
+
+    touser: str
+    unionid: str | None = None
+    expires_at: float = math.inf
+    is_used: bool = False
 
 
 class App:
@@ -43,6 +56,8 @@ class App:
         self.legacy_templates: dict[str, Template] = legacy_templates()
         self.credits: dict[tuple[str, str], int] = {}
         self.form_ids: dict[str, FormId] = {}
+        self.login_codes: dict[str, LoginCode] = {}
+        self.clearances: Counter[tuple[int, int]] = Counter()
         self.known: set[str] = set()
         self.invalid: set[str] = set()
         self.refusing: set[str] = set()
@@ -72,6 +87,7 @@ class World:
         self.apps = {appid: App(appid, secret) for appid, secret in self._options.apps.items()}
         self.faults = Faults()
         self.received = Received()
+        self.past_requests = PastRequests()
 
     def app_of(self, token: str | None, at: float) -> App | Refusal:
         """Return the app a token speaks for, or WeChat's refusal of the token."""

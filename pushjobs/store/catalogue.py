@@ -6,15 +6,28 @@ whose catalogue was never read has none, and any template id is taken on trust.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from pushjobs.domain.message import Template, TemplateField
+from pushjobs.domain.template import Template, TemplateField, TemplateKind
+from pushjobs.domain.translation import Translation
 from pushjobs.store.database import as_json, statement
 from pushjobs.store.tables import apps, installation, templates
 
-__all__ = ["App", "KnownTemplate", "begin_sync", "ensure_app", "ensure_template", "known", "remember", "replace"]
+__all__ = [
+    "App",
+    "KnownTemplate",
+    "begin_refresh",
+    "begin_sync",
+    "ensure_app",
+    "ensure_template",
+    "forget",
+    "known",
+    "remember",
+    "replace",
+]
 
 SYNC_INTERVAL = 600.0
 """Seconds between two reads of one app's catalogue: WeChat allows few (wechat-api.md 4.3)."""
@@ -31,11 +44,15 @@ class App:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownTemplate:
-    """A template as the store knows it; `template` is None while it is not in the catalogue."""
+    """A template as the store knows it; `template` is None while it is not in the catalogue.
+
+    `translation`: how its messages become another template's, for a legacy one that is mapped.
+    """
 
     template_no: int
     title: str | None
     template: Template | None
+    translation: Translation | None = None
 
 
 _BEGIN_SYNC = statement("""
@@ -44,19 +61,34 @@ UPDATE pushjobs.apps SET templates_synced_at = now()
    AND (:forced OR templates_synced_at IS NULL OR templates_synced_at < now() - make_interval(secs => :interval))
 RETURNING app_no""")
 
+# Never read is never refreshed: until somebody reads it for the first time, any template is taken on trust.
+_BEGIN_REFRESH = statement("""
+UPDATE pushjobs.apps SET templates_synced_at = now()
+ WHERE app_no = :app_no AND templates_synced_at < :since
+RETURNING app_no""")
+
+_KNOWN = statement("""
+SELECT t.template_no, t.template_id, t.title, t.kind, t.fields, m.keywords, m.shortens, target.template_id AS target_id
+  FROM pushjobs.templates t
+  LEFT JOIN pushjobs.translations m USING (template_no)
+  LEFT JOIN pushjobs.templates target ON target.template_no = m.target_no
+ WHERE t.app_no = :app_no""")
+
 # A template that WeChat no longer lists loses its fields, and with them its place in the catalogue; the row stays,
 # for jobs name it.
 _REPLACE = statement("""
 WITH listed AS (
-    SELECT * FROM json_to_recordset(:templates) AS t(template_id text, title text, fields jsonb)
+    SELECT * FROM json_to_recordset(:templates)
+        AS t(template_id text, title text, kind pushjobs.template_kind, fields jsonb)
 ), gone AS (
     UPDATE pushjobs.templates SET fields = NULL
      WHERE app_no = :app_no AND fields IS NOT NULL AND template_id NOT IN (SELECT template_id FROM listed)
 )
-INSERT INTO pushjobs.templates (app_no, template_id, title, fields, synced_at)
-SELECT :app_no, template_id, title, fields, now() FROM listed ORDER BY template_id
+INSERT INTO pushjobs.templates (app_no, template_id, title, kind, fields, synced_at)
+SELECT :app_no, template_id, title, kind, fields, now() FROM listed ORDER BY template_id
     ON CONFLICT (app_no, template_id)
-    DO UPDATE SET title = excluded.title, fields = excluded.fields, synced_at = excluded.synced_at""")
+    DO UPDATE SET title = excluded.title, kind = excluded.kind, fields = excluded.fields,
+                  synced_at = excluded.synced_at""")
 
 
 def ensure_app(connection: Connection, appid: str) -> App:
@@ -72,7 +104,7 @@ def ensure_app(connection: Connection, appid: str) -> App:
 
 def known(connection: Connection, app_no: int) -> dict[str, KnownTemplate]:
     """Return every template of the app that the store has heard of, by WeChat's id."""
-    rows = connection.execute(select(templates).where(templates.c.app_no == app_no))
+    rows = connection.execute(_KNOWN, {"app_no": app_no})
     return {row.template_id: _known(row) for row in rows}
 
 
@@ -90,13 +122,25 @@ def begin_sync(connection: Connection, app_no: int, *, forced: bool) -> bool:
     return connection.execute(_BEGIN_SYNC, values).one_or_none() is not None
 
 
+def begin_refresh(connection: Connection, app_no: int, since: datetime) -> bool:
+    """Take the right to read the catalogue anew; False when it was read `since` then, or never."""
+    return connection.execute(_BEGIN_REFRESH, {"app_no": app_no, "since": since}).one_or_none() is not None
+
+
+def forget(connection: Connection, app_no: int, template_id: str) -> None:
+    """Take a template out of the catalogue, as if WeChat listed it no longer."""
+    wanted = (templates.c.app_no == app_no, templates.c.template_id == template_id)
+    connection.execute(update(templates).where(*wanted).values(fields=null()))
+
+
 def replace(connection: Connection, app_no: int, listed: Sequence[tuple[str, Template]]) -> None:
     """Make the catalogue what WeChat listed: pairs of title and template."""
     rows = [
         {
             "template_id": template.template_id,
             "title": title,
-            "fields": [{"key": field.key, "allowed": field.allowed} for field in template.fields],
+            "kind": template.kind,
+            "fields": [{"key": each.key, "name": each.name, "allowed": each.allowed} for each in template.fields],
         }
         for title, template in listed
     ]
@@ -110,8 +154,16 @@ def remember(connection: Connection, name: str, value: str) -> str:
 
 
 def _known(row: Row[tuple[object, ...]]) -> KnownTemplate:
-    template = None
+    template, translation = None, None
     if row.fields is not None:
-        fields = tuple(TemplateField(key=field["key"], allowed=tuple(field["allowed"])) for field in row.fields)
-        template = Template(template_id=row.template_id, fields=fields)
-    return KnownTemplate(template_no=row.template_no, title=row.title, template=template)
+        # Names came later than keys: a row of an older release has none until the next reading.
+        fields = tuple(
+            TemplateField(key=each["key"], name=each.get("name", ""), allowed=tuple(each["allowed"]))
+            for each in row.fields
+        )
+        kind = None if row.kind is None else TemplateKind(row.kind)
+        template = Template(template_id=row.template_id, fields=fields, kind=kind)
+    if row.keywords is not None:
+        pairs = tuple((key, target) for key, target in row.keywords)
+        translation = Translation(template_id=row.target_id, keywords=pairs, shortens=row.shortens)
+    return KnownTemplate(template_no=row.template_no, title=row.title, template=template, translation=translation)

@@ -32,11 +32,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
+from pushjobs.domain.template import TemplateKind
 
 __all__ = [
     "SCHEMA",
     "app_days",
     "apps",
+    "clearances",
     "consents",
     "contents",
     "form_ids",
@@ -51,6 +53,7 @@ __all__ = [
     "settlements",
     "template_days",
     "templates",
+    "translations",
 ]
 
 SCHEMA = "pushjobs"
@@ -78,6 +81,7 @@ _lane = _words(Lane, "lane")
 _on_quota = _words(OnQuota, "on_quota")
 _consent_policy = _words(ConsentPolicy, "consent_policy")
 _doubt_policy = _words(DoubtPolicy, "doubt_policy")
+_template_kind = _words(TemplateKind, "template_kind")
 _moment = DateTime(timezone=True)
 
 installation = Table(
@@ -106,7 +110,8 @@ templates = Table(
     Column("app_no", SmallInteger, ForeignKey(apps.c.app_no), nullable=False, comment="Whose it is"),
     Column("template_id", Text, nullable=False, comment="WeChat's priTmplId, or a legacy template's id"),
     Column("title", Text, comment="Its title in WeChat's catalogue"),
-    Column("fields", JSONB, comment="Its keys in order, each with its allowed values; null: not in the catalogue"),
+    Column("kind", _template_kind, comment="For how many messages one consent to it is; null: not known"),
+    Column("fields", JSONB, comment="Its keys in order, with name and allowed values; null: not in the catalogue"),
     Column("synced_at", _moment, comment="When WeChat last listed it; null: never"),
     Column("consent", _consent_policy, nullable=False, server_default="optimistic", comment="Who may be sent it"),
     Column("in_doubt", _doubt_policy, nullable=False, server_default="hold", comment="What an unknown outcome means"),
@@ -115,6 +120,20 @@ templates = Table(
     UniqueConstraint("app_no", "template_id"),
     CheckConstraint("daily_cap > 0", name="daily_cap_is_positive"),
     comment="Every template a job was ever made for, and the synced catalogue",
+)
+
+translations = Table(
+    "translations",
+    metadata,
+    Column(
+        "template_no", Integer, ForeignKey(templates.c.template_no), primary_key=True, comment="The legacy template"
+    ),
+    Column("target_no", Integer, ForeignKey(templates.c.template_no), nullable=False, comment="The subscribe template"),
+    Column("keywords", JSONB, nullable=False, comment="Pairs of legacy key and the key it becomes; null: left out"),
+    Column("shortens", Boolean, nullable=False, comment="Whether a text too long for its key is shortened"),
+    Column("made_at", _moment, nullable=False, server_default=func.now(), comment="When it was last set"),
+    CheckConstraint("template_no <> target_no", name="is_another_template"),
+    comment="Legacy templates mapped to subscribe templates, so that old callers keep working",
 )
 
 contents = Table(
@@ -308,6 +327,16 @@ app_days = Table(
     ),
     Column("asked_at", _moment, comment="When WeChat was last asked that day; null: not that day"),
     comment="WeChat's daily allowance for the whole app",
+)
+
+clearances = Table(
+    "clearances",
+    metadata,
+    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
+    Column("month", Date, primary_key=True, comment="The month's first day, in Shanghai"),
+    Column("used", SmallInteger, nullable=False, comment="Clearances of the app's daily counters in that month"),
+    CheckConstraint("used BETWEEN 0 AND 10", name="used_is_up_to_ten"),
+    comment="WeChat clears an app's daily counters ten times a month; what we know of them",
 )
 
 pauses = Table(

@@ -13,6 +13,7 @@ from pushjobs.domain.events import (
     AllowanceUnknown,
     BatchDropped,
     CallBroke,
+    CatalogueUnread,
     Event,
     JobsReleased,
     JobsUnpublished,
@@ -28,7 +29,7 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused),
+    *(AllowanceUnknown, BatchDropped, CallBroke, CatalogueUnread, JobsUnpublished, MessageUnreadable, Paused),
     *(SettleBroke, SettleRepeated, TokenUnavailable),
 )
 

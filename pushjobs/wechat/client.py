@@ -10,7 +10,7 @@ proof: that no byte of the request was written, or HTTP 200 with an integer `err
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
@@ -32,6 +32,7 @@ SUBSCRIBE_PATH = "/cgi-bin/message/subscribe/send"
 _LEGACY_PATH = "/cgi-bin/message/wxopen/template/send"
 _HEADERS = httpx.Headers({"Accept": "*/*", "Content-Type": "application/json", "User-Agent": "pushjobs"})
 _DIGITS = re.compile("[0-9]{1,19}")
+_RID = re.compile("rid: ([0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8})")
 _SURELY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -94,11 +95,12 @@ class Client:
         access_token: str | None = None,
         params: Mapping[str, str] | None = None,
         body: object = None,
+        accepting: Collection[int] = (),
     ) -> dict[str, Any]:
         """Make one call and return the JSON object it answers.
 
-        Raises `CallRefused` for a non-zero `errcode`, `Unreachable` when no such answer comes, whether or not the call
-        was read.
+        Raises `CallRefused` for a non-zero `errcode` but those that are `accepting` as an answer, `Unreachable` when no
+        such answer comes, whether or not the call was read.
         """
         query = dict(params or {})
         if access_token is not None:
@@ -116,8 +118,9 @@ class Client:
         else:
             answer = _json(await _content(response))
             if response.status_code == HTTPStatus.OK and isinstance(answer, dict):
-                if errcode := answer.get("errcode", 0):
-                    raise errors.CallRefused(errcode, errcodes.meaning(errcode))
+                errcode = answer.get("errcode", 0)
+                if errcode and errcode not in accepting:
+                    raise errors.CallRefused(errcode, errcodes.meaning(errcode), _rid(answer))
                 return answer
             what = f"HTTP {response.status_code} without a JSON object"
         # Outside the except block: the exception below has no context, whose traceback could show the token.
@@ -188,6 +191,12 @@ def _msgid(value: object) -> int | None:
 def _is_number(value: object, *, bits: int) -> TypeGuard[int]:
     """Tell whether this is a number that the database can hold: one answer must not spoil the settling of a slice."""
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= bits
+
+
+def _rid(answer: Mapping[str, Any]) -> str | None:
+    """Read WeChat's number of a request off the end of its refusal; all else in that text may be ours, and secret."""
+    found = _RID.search(str(answer.get("errmsg", "")))
+    return found[1] if found else None
 
 
 def _json(content: bytes) -> object:

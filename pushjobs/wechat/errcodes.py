@@ -1,5 +1,7 @@
 """WeChat's result codes as one table: code → meaning, outcome, source. Nothing else reads a code.
 
+A second table has the codes that only calls around the sends answer: there, a code is an exception with a meaning.
+
 A row says what one answer to a send means for us, also where the code comes from the token call that goes before it.
 The table refuses to guess: a code without a row means that the job is refused and an operator told, never that it is
 sent again. `0` has no row: success carries a `msgid`, and the client makes it `Sent`.
@@ -15,7 +17,23 @@ from types import MappingProxyType
 from pushjobs.domain.job import Reason
 from pushjobs.domain.outcome import DayOver, Fatal, Outcome, Refused, Retry, SlowDown, TemplateFault, Token
 
-__all__ = ["ERRCODES", "SOURCES", "Errcode", "meaning", "read"]
+__all__ = [
+    "CALL_ERRCODES",
+    "CLEARANCES_USED_UP",
+    "ERRCODES",
+    "SOURCES",
+    "TEMPLATE_EXISTS",
+    "CallErrcode",
+    "Errcode",
+    "meaning",
+    "read",
+]
+
+TEMPLATE_EXISTS = 200022
+"""The one code of the template calls that is no refusal: the template is there already, and is named."""
+
+CLEARANCES_USED_UP = 48006
+"""The month's clearances of the daily counters are used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +46,15 @@ class Errcode:
     source: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallErrcode:
+    """A result code that no send answers: what it means, and who says so."""
+
+    code: int
+    meaning: str
+    source: tuple[str, ...]
+
+
 def read(errcode: int) -> Outcome:
     """Say what an answer with this code means; one that is not in the table refuses the job as an unlisted code."""
     row = ERRCODES.get(errcode)
@@ -36,7 +63,7 @@ def read(errcode: int) -> Outcome:
 
 def meaning(errcode: int) -> str:
     """Say in a few words what WeChat means by a code."""
-    row = ERRCODES.get(errcode)
+    row = ERRCODES.get(errcode) or CALL_ERRCODES.get(errcode)
     return row.meaning if row else "a code no page lists"
 
 
@@ -161,6 +188,40 @@ _ROWS = (
 ERRCODES = MappingProxyType({row.code: row for row in _ROWS})
 """Every code we know an answer to a send can carry, by number."""
 
+_CALL_ROWS = (
+    (404, "wrong HTTP method (template calls)", "S5"),
+    (20002, "parameter invalid (template calls)", "S5"),
+    (40029, "login code invalid, used or expired", "R1"),
+    (40226, "the user is blocked as a high risk (login)", "R1"),
+    (40400, "the HTTP request is malformed (template calls)", "S5"),
+    (43106, "adding templates is forbidden as a punishment", "T10"),
+    (CLEARANCES_USED_UP, "the month's ten clearances of the daily counters are used up", "Q2"),
+    (76001, "no request of that rid", "Q5"),
+    (76002, "the rid is malformed", "Q5"),
+    (76003, "another account's rid, or a path that is none", "Q1 Q5"),
+    (76004, "the rid is older than seven days", "Q5"),
+    (76021, "no call has that path", "Q1"),
+    (76022, "the path is not this account's, or has no quota", "Q1"),
+    (200002, "parameter invalid (template calls)", "S5"),
+    (200011, "the account is banned from adding templates", "S5"),
+    (200012, "the account has as many templates as it may", "S5"),
+    (200013, "the template is banned", "S5"),
+    (200014, "no title has that tid", "S5"),
+    (200016, "start is out of range", "S5"),
+    (200017, "limit is out of range", "S5"),
+    (200018, "ids are missing", "S5"),
+    (200019, "ids are invalid", "S5"),
+    (200020, "kidList is invalid", "S5"),
+    (200021, "sceneDesc is invalid", "S5"),
+    (TEMPLATE_EXISTS, "a template of that title and those keywords exists", "S5"),
+    (200100, "the account is no Mini Program", "S5"),
+)
+
+CALL_ERRCODES = MappingProxyType(
+    {code: CallErrcode(code=code, meaning=words, source=tuple(source.split())) for code, words, source in _CALL_ROWS}
+)
+"""Every code we know of the other calls: templates, login, the account's tools. Those of sends can come there too."""
+
 _WEIXIN = "developers.weixin.qq.com"
 _PAGES = f"{_WEIXIN}/miniprogram/dev"
 _WXJAVA = "binarywang/WxJava: weixin-java-common, me/chanjar/weixin/common/error"
@@ -177,11 +238,15 @@ SOURCES = MappingProxyType(
         "K1": f"{_PAGES}/server/API/kf-mgnt/kf-message/api_sendcustommessage.html",
         "L5": "blog.csdn.net/ekey_code/article/details/73790380 (a copy of the page of 2017)",
         "M1": f"{_PAGES}/server/API/sec-center/sec-check/api_msgseccheck.html",
+        "Q1": f"{_PAGES}/server/API/openApi-mgnt/api_getapiquota.html",
+        "Q2": f"{_PAGES}/server/API/openApi-mgnt/api_clearquota.html",
+        "Q5": f"{_PAGES}/server/API/openApi-mgnt/api_getridinfo.html",
         "R1": f"{_PAGES}/server/API/user-login/api_code2session.html",
         "R2": f"{_PAGES}/server/API/user-login/api_checksessionkey.html",
         "S1": f"{_PAGES}/server/API/mp-message-management/subscribe-message/api_sendmessage.html",
         "S1b": f"{_WEIXIN}/minigame/dev/api-backend/open-api/subscribe-message/subscribeMessage.send.html",
         "S5": f"{_PAGES}/server/API/mp-message-management/subscribe-message/api_addwxanewtemplate.html",
+        "T10": f"{_WEIXIN}/community/personal/oCJUsw4Dbdu9kJS1H_En2osV2FHM/question",
         "T12b": f"{_WEIXIN}/community/develop/doc/00006a65478f58bb3a727d7276b000",
         "T15": f"{_WEIXIN}/community/personal/oCJUswxzB_tA7OqMDdAvPUlMIxGE/answer",
         "T16": f"{_WEIXIN}/community/personal/oCJUsw7awZTCLrOJoPsVm066akok/question",

@@ -8,12 +8,13 @@ Limits: developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-managemen
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["ValueType", "fault", "keyword_fault", "length", "value_type"]
+__all__ = ["SHORTENED", "ValueType", "fault", "keyword_fault", "length", "rule", "shortened", "value_type"]
 
 
 class ValueType(StrEnum):
@@ -132,11 +133,28 @@ _PREFIXES = MappingProxyType({**{kind.value: kind for kind in ValueType}, "enum_
 # Control characters, lone surrogates, line and paragraph separators. Format characters stay: emoji are joined by them.
 _NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
+SHORTENED = frozenset({ValueType.THING, ValueType.NAME})
+"""The types whose texts are free: cut short they still say the same, only less of it."""
+
+_ELLIPSIS = "…"
+_LOOSE_ENDS = " ,.:;-，。、：；·"
+_WORD = re.compile("[^\\W\u3400-\u9fff]")
+_WORD_END = re.compile(f"{_WORD.pattern}+$")
+_MARKS = frozenset({"Mn", "Me", "Mc"})
+_JOINER = "\u200d"
+_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+_FLAG_END = re.compile("[\U0001f1e6-\U0001f1ff]+$")
+
 
 def value_type(key: str) -> ValueType | None:
     """Read the type in a keyword's key: `thing1` is a thing; None for a prefix WeChat's table does not have."""
     match = _KEY.fullmatch(key)
     return _PREFIXES.get(match[1]) if match else None
+
+
+def rule(kind: ValueType) -> str:
+    """Say in words what a type allows."""
+    return _RULES[kind].words
 
 
 def length(value: str) -> int:
@@ -167,10 +185,49 @@ def keyword_fault(key: str, value: str, allowed: Sequence[str] = ()) -> tuple[st
     return fault(value_type(key) or ValueType.THING, value)
 
 
-def _fault(rule: _Rule, value: str) -> tuple[str, str] | None:
-    longest = rule.longest
+def shortened(key: str, value: str) -> str:
+    """Bring a text onto one line and down to what its key's type holds, with … where something was cut off.
+
+    Only where a text is free: half an order number, date or amount would be a wrong one. Cut between what people see as
+    characters, and not within a word of letters and digits where a good part would stay without it.
+    """
+    kind = value_type(key) or ValueType.THING
+    if kind not in SHORTENED or _LEGACY_KEY.fullmatch(key):
+        return value
+    line = " ".join(_NOT_PRINTED.sub(" ", value).split()) if _NOT_PRINTED.search(value) else value
+    longest = _longest(_RULES[kind], line)
+    if longest is None or length(line) <= longest:
+        return line
+    return _cut(line, longest - length(_ELLIPSIS)) + _ELLIPSIS
+
+
+def _cut(line: str, room: int) -> str:
+    end = room
+    while length(line[:end]) > room or (end and not _may_part(line, end)):
+        end -= 1
+    word = _WORD_END.search(line, 0, end)
+    if word and _WORD.match(line[end]) and 2 * word.start() >= end:
+        end = word.start()
+    return line[:end].rstrip(_LOOSE_ENDS) or line[:end]
+
+
+def _may_part(line: str, at: int) -> bool:
+    """Say whether a cut leaves both sides whole: no accent, joiner, skin tone or half of a flag goes astray."""
+    before, after = line[at - 1], line[at]
+    if unicodedata.category(after) in _MARKS or after in _SKIN_TONES or _JOINER in {before, after}:
+        return False
+    flag = _FLAG_END.search(line, 0, at)
+    return flag is None or len(flag[0]) % 2 == 0
+
+
+def _longest(rule: _Rule, value: str) -> int | None:
     if rule.longest_with_chinese is not None and _ANY_CHINESE.search(value):
-        longest = rule.longest_with_chinese
+        return rule.longest_with_chinese
+    return rule.longest
+
+
+def _fault(rule: _Rule, value: str) -> tuple[str, str] | None:
+    longest = _longest(rule, value)
     if not value.strip():
         return "is empty", rule.words
     if rule.one_line and _NOT_PRINTED.search(value):

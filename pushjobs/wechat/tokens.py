@@ -141,7 +141,7 @@ class TokenSource:
         except errors.CallRefused as refusal:
             if isinstance(errcodes.read(refusal.errcode), Retry | SlowDown | DayOver):
                 raise
-            raise errors.CredentialsRefused(refusal.errcode, refusal.meaning) from refusal
+            raise errors.CredentialsRefused(refusal.errcode, refusal.meaning, refusal.rid) from refusal
         match answer:
             case {"access_token": str(token), "expires_in": int(life)} if token:
                 return token, max(life - _SPARE_SECONDS, _SHORTEST_LIFE_SECONDS)

@@ -1,14 +1,17 @@
 """The catalogue on a real database: what it trusts, what it refuses, and how rarely it asks WeChat."""
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from pushjobs import clock
-from pushjobs.catalogue import Catalogue
-from pushjobs.domain.message import Template, TemplateField
+from pushjobs.catalogue import Catalogue, night_share
+from pushjobs.domain.moment import last_night
+from pushjobs.domain.template import Template, TemplateField, TemplateKind
 from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
 from pushjobs.runtime import Runtime
 from pushjobs.store.database import Database
@@ -222,3 +225,71 @@ def test_reading_the_app_again_draws_no_numbers(database: Database, wechat: WeCh
         open_catalogue(database, wechat).find("news")
         catalogue.titles()
     assert drawn(database) == before
+
+
+def let_a_night_pass(database: Database) -> None:
+    """Put the last reading a day and more back."""
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE pushjobs.apps SET templates_synced_at = now() - interval '25 h'"))
+
+
+def test_the_catalogue_is_read_anew_once_a_night(database: Database, wechat: WeChat) -> None:
+    """However many processes are told that it is night, and however often, WeChat is asked once."""
+    views = [open_catalogue(database, wechat) for _ in range(8)]
+    views[0].sync()
+    assert not views[0].refresh()
+    let_a_night_pass(database)
+    wechat.listed.append(("订单", ORDER))
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(Catalogue.refresh, views)) == 1
+    assert wechat.asked == 2
+    assert views[0].find("order").template == ORDER
+
+
+def test_a_catalogue_that_was_never_read_is_not_read_by_night(catalogue: Catalogue, wechat: WeChat) -> None:
+    """Whoever never read it has every id taken on trust; a night must not change that."""
+    catalogue.find("any")
+    assert not catalogue.refresh()
+    assert wechat.asked == 0
+
+
+def test_a_night_without_an_answer_waits_for_the_next(catalogue: Catalogue, database: Database, wechat: WeChat) -> None:
+    """If WeChat does not answer, the catalogue stays as it was and WeChat is left alone for the rest of the day."""
+    catalogue.sync()
+    let_a_night_pass(database)
+    wechat.fault = Unreachable("away")
+    with pytest.raises(Unreachable):
+        catalogue.refresh()
+    assert not catalogue.refresh()
+    assert catalogue.find("news").template == NEWS
+
+
+def test_not_all_apps_are_read_at_one_hour() -> None:
+    """The hours of a thousand apps lie all over three hours of the night, and an app's hour stays the same."""
+    now = datetime(2026, 12, 1, 4, tzinfo=UTC)
+    hours = [last_night(now, night_share(f"wx{number:016x}")) for number in range(1000)]
+    begins = datetime(2026, 11, 30, 18, tzinfo=UTC)
+    assert all(begins <= hour < begins + timedelta(hours=3) for hour in hours)
+    tenths = Counter((hour - begins) // timedelta(minutes=18) for hour in hours)
+    assert len(tenths) == 10
+    assert min(tenths.values()) > 50
+    assert hours[0] == last_night(now, night_share(f"wx{0:016x}"))
+
+
+def test_a_deleted_template_is_forgotten(catalogue: Catalogue) -> None:
+    """What was deleted at WeChat is refused at once, without another reading."""
+    catalogue.sync()
+    catalogue.forget("news")
+    with pytest.raises(UnknownTemplate):
+        catalogue.find("news")
+    assert catalogue.titles() == {}
+
+
+def test_kinds_and_names_are_kept(catalogue: Catalogue, database: Database, wechat: WeChat) -> None:
+    """What WeChat says of a template, its kind and its keywords' names, is found again by another process."""
+    named = Template(
+        template_id="named", kind=TemplateKind.LONG_TERM, fields=(TemplateField(key="thing1", name="标题"),)
+    )
+    wechat.listed = [("每日新闻", named)]
+    catalogue.sync()
+    assert open_catalogue(database, wechat).find("named").template == named

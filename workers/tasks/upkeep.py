@@ -1,10 +1,10 @@
-"""The ticks that take back, resend and forget."""
+"""The ticks that take back, resend, forget, and keep up with WeChat's list of templates."""
 
 from pushjobs.queue import TaskName
 from workers.app import app
 from workers.process import runtime
 
-__all__ = ["prune", "rescue", "resend"]
+__all__ = ["prune", "refresh", "rescue", "resend"]
 
 
 @app.task(name=TaskName.RESCUE)
@@ -23,3 +23,9 @@ def resend() -> None:
 def prune() -> None:
     """Delete what has served its time."""
     runtime().upkeep.prune()
+
+
+@app.task(name=TaskName.REFRESH)
+def refresh() -> None:
+    """Read the app's templates anew, once a night."""
+    runtime().templates.refresh()

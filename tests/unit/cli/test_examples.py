@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pushjobs.cli.account import fingerprint
-from pushjobs.domain.message import Template, TemplateField, read_message
+from pushjobs.domain.message import read_message
 from pushjobs.domain.moment import SHANGHAI, read_moment
+from pushjobs.domain.template import Template, TemplateField
 from pushjobs.errors import InvalidInput
 from pushjobs.files import open_jobs, read_request_file
 from pushjobs.sandbox.catalogue import DAILY_NEWS, ready_templates

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import FrozenInstanceError
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pushjobs.domain.message import (
@@ -14,11 +14,11 @@ from pushjobs.domain.message import (
     Lang,
     Message,
     MiniProgramState,
-    Template,
-    TemplateField,
+    find_faults,
     read_content,
     read_message,
 )
+from pushjobs.domain.template import Template, TemplateField
 from pushjobs.errors import InvalidMessage
 from pushjobs.wechat.fields import keyword_fault
 
@@ -261,3 +261,62 @@ def test_no_refusal_repeats_a_text(data: dict[str, str]) -> None:
     else:
         for _, text in message.content.data:
             assert text.encode().decode() == text
+
+
+def faults(given: Mapping[str, object], template: Template | None = None) -> list[tuple[str, str]]:
+    found = find_faults(given, template=template, keyword_fault=keyword_fault)
+    return [(each.field, each.fault) for each in found]
+
+
+def test_finds_every_fault_and_not_the_first_alone() -> None:
+    """All that is wrong is told at once, each fault once: a bad field hides no other, and a bad keyword no other."""
+    data = {"thing1": "a" * 23, "time3": "15:01", "Thing4": "a", "number5": True}
+    given = arguments(touser="", page="/index", lang="zh", data=data)
+    assert sorted(faults(given, ORDER)) == [
+        ("data", "has a key of the wrong form (key number 3)"),
+        ("data.enum_string2", "is missing"),
+        ("data.number5", "is no keyword of the template"),
+        ("data.number5", "is no text (bool)"),
+        ("data.thing1", "is 23 characters long"),
+        ("data.time3", "is no keyword of the template"),
+        ("lang", "is not one of its values"),
+        ("page", "begins with a slash"),
+        ("touser", "is missing"),
+    ]
+
+
+def test_missing_data_is_one_fault() -> None:
+    """Where there is no data at all, not every keyword of the template is called missing too."""
+    assert faults(arguments(data=None), ORDER) == [("data", "is missing or empty")]
+    assert faults(arguments(data="text"), ORDER) == [("data", "is no object (str)")]
+
+
+KEYS = st.sampled_from(["thing1", "thing1.DATA", "enum_string2", "number3", "Thing1", "keyword1"])
+VALUES = st.sampled_from(["", "客厅", "a" * 21, None, 5, True, "a\0"]) | st.builds(
+    lambda value: {"value": value}, st.text(max_size=3)
+)
+GIVEN = st.fixed_dictionaries(
+    {},
+    optional={
+        "touser": st.sampled_from([OPENID, "", 5]),
+        "template_id": st.sampled_from(["TPL", None]),
+        "page": st.sampled_from(["index", "/index", "", 5]),
+        "lang": st.sampled_from(["zh_CN", "zh"]),
+        "form_id": st.sampled_from(["F", "", None]),
+        "emphasis_keyword": st.sampled_from(["thing1.DATA", "thing9.DATA", ""]),
+        "data": st.dictionaries(KEYS, VALUES, max_size=4) | st.sampled_from([None, "text"]),
+    },
+)
+
+
+@settings(deadline=None)
+@given(given=GIVEN, template=st.sampled_from([None, ORDER]))
+def test_reading_and_looking_for_faults_agree(given: dict[str, object], template: Template | None) -> None:
+    """A message is read exactly if no fault is found in it, and is refused for one of those that are."""
+    found = faults(given, template)
+    try:
+        read(given, template)
+    except InvalidMessage as refused:
+        assert (refused.field, refused.fault) in found  # noqa: PT017 - either end is right
+    else:
+        assert found == []

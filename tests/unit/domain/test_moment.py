@@ -4,7 +4,7 @@ Berlin goes forward at 02:00 on 2026-03-29 and back at 03:00 on 2026-10-25; New 
 Lord Howe Island shifts by half an hour only: back at 02:00 on 2026-04-05, forward on 2026-10-04.
 """
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushjobs.domain.job import DEFAULT_LIFE
-from pushjobs.domain.moment import SHANGHAI, next_midnight, next_minute, read_deadline, read_moment, read_zone
+from pushjobs.domain.moment import (
+    SHANGHAI,
+    last_night,
+    month_in_shanghai,
+    next_midnight,
+    next_minute,
+    read_deadline,
+    read_moment,
+    read_zone,
+)
 from pushjobs.errors import InvalidMoment
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -232,3 +241,32 @@ def test_the_next_minute_begins_a_clock_minute(moment: datetime, zone: ZoneInfo)
     minute = next_minute(moment.astimezone(zone))
     assert (minute.second, minute.microsecond, minute.tzinfo) == (0, 0, UTC)
     assert timedelta(0) < minute - moment <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("moment", "share", "expected"),
+    [
+        (utc(2026, 11, 30, 17, 59), 0.0, utc(2026, 11, 29, 18)),
+        (utc(2026, 11, 30, 18), 0.0, utc(2026, 11, 30, 18)),
+        (utc(2026, 11, 30, 19, 29), 0.5, utc(2026, 11, 29, 19, 30)),
+        (utc(2026, 12, 1, 15), 1.0, utc(2026, 11, 30, 21)),
+    ],
+)
+def test_the_last_night_is_the_latest_that_has_come(moment: datetime, share: float, expected: datetime) -> None:
+    """An hour of the night lies between 02:00 and 05:00 in Shanghai, and the latest one is never yet to come."""
+    assert last_night(moment, share) == expected
+
+
+@given(MOMENTS, st.floats(0, 1))
+def test_a_night_comes_once_a_day(moment: datetime, share: float) -> None:
+    """The latest night is less than a day ago, and the same until the next."""
+    night = last_night(moment, share)
+    assert timedelta(0) <= moment - night < timedelta(days=1)
+    assert last_night(night, share) == night
+    assert last_night(night + timedelta(days=1) - timedelta(microseconds=1), share) == night
+
+
+def test_the_month_is_shanghai_s() -> None:
+    """A month begins at midnight in Shanghai, eight hours before UTC's."""
+    assert month_in_shanghai(utc(2026, 11, 30, 15, 59)) == date(2026, 11, 1)
+    assert month_in_shanghai(utc(2026, 11, 30, 16)) == date(2026, 12, 1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pushjobs.domain.job import Reason
 from pushjobs.domain.outcome import DayOver, Fatal, Refused, Retry, SlowDown, TemplateFault, Token
-from pushjobs.wechat.errcodes import ERRCODES, SOURCES, meaning, read
+from pushjobs.wechat.errcodes import CALL_ERRCODES, ERRCODES, SOURCES, CallErrcode, Errcode, meaning, read
 
 Coded = Retry | SlowDown | TemplateFault | Token | DayOver | Refused | Fatal
 
@@ -52,7 +52,7 @@ def test_no_row_goes_untested() -> None:
     assert len(set(codes)) == len(codes)
 
 
-@given(st.integers().filter(lambda code: code not in ERRCODES))
+@given(st.integers().filter(lambda code: code not in ERRCODES and code not in CALL_ERRCODES))
 def test_an_unlisted_code_is_refused_by_that_name(code: int) -> None:
     """A code nobody has listed refuses the job, is never retried, and stands in the history as unlisted."""
     assert read(code) == Refused(errcode=code, reason=Reason.UNLISTED_CODE)
@@ -66,10 +66,23 @@ def test_success_has_no_row() -> None:
 
 def test_every_row_says_what_it_means_and_who_says_so() -> None:
     """Every row has a meaning and names sources that resolve; no source is left without a row."""
-    assert all(row.meaning == meaning(code) and row.source for code, row in ERRCODES.items())
-    assert {source for row in ERRCODES.values() for source in row.source} == set(SOURCES)
+    rows: list[tuple[int, Errcode | CallErrcode]] = [*ERRCODES.items(), *CALL_ERRCODES.items()]
+    assert all(row.meaning == meaning(code) and row.source for code, row in rows)
+    assert {source for _, row in rows for source in row.source} == set(SOURCES)
 
 
 def test_rows_stand_in_order() -> None:
-    """The table reads in the order of its codes, so that a page made from it does too."""
+    """The tables read in the order of their codes, so that a page made from them does too."""
     assert list(ERRCODES) == sorted(ERRCODES)
+    assert list(CALL_ERRCODES) == sorted(CALL_ERRCODES)
+
+
+def test_the_other_calls_have_codes_of_their_own() -> None:
+    """The codes of sections 4.3, 7.1 and 8 that no send answers are listed once, and end a job as unlisted ones."""
+    template_calls = [404, 20002, 40400, 43106, 200002, 200011, 200012, 200013, 200014, *range(200016, 200023), 200100]
+    others = [40029, 40226, 48006, 76001, 76002, 76003, 76004, 76021, 76022]
+    assert sorted(CALL_ERRCODES) == sorted([*template_calls, *others])
+    assert not CALL_ERRCODES.keys() & ERRCODES.keys()
+    assert {read(code) for code in CALL_ERRCODES} == {
+        Refused(errcode=code, reason=Reason.UNLISTED_CODE) for code in CALL_ERRCODES
+    }

@@ -1,10 +1,10 @@
 """The value types of WeChat's page [S1], each at both sides of its edge; dates, times and symbols after [S1c]."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pushjobs.wechat.fields import ValueType, fault, keyword_fault, length, value_type
+from pushjobs.wechat.fields import ValueType, fault, keyword_fault, length, shortened, value_type
 
 FITTING = [
     ("thing1", "订单已发货"),
@@ -194,3 +194,46 @@ def test_what_fits_is_one_line_of_bounded_length(kind: ValueType, value: str) ->
     if fault(kind, value) is None:
         assert "\n" not in value
         assert 1 <= length(value) <= 41
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("thing1", "货" * 20, "货" * 20),
+        ("thing1", "货" * 21, "货" * 19 + "…"),
+        ("thing1", "订单已发货，快递公司顺丰速运，请查看，记得", "订单已发货，快递公司顺丰速运，请查看…"),
+        ("thing1", "Your order number OD20261123000128", "Your order number…"),
+        ("thing1", "OD20261123000128201126112300", "OD20261123000128201…"),
+        ("thing1", "two\nlines\t here", "two lines here"),
+        ("thing1", "😀" * 11, "😀" * 9 + "…"),
+        ("thing1", "👨‍👩‍👧" * 5, "👨‍👩‍👧" * 2 + "…"),
+        ("thing1", "👍🏽" * 9, "👍🏽" * 4 + "…"),
+        ("thing1", "🇨🇳" * 8, "🇨🇳" * 4 + "…"),
+        ("thing1", "e\u0301" * 15, "e\u0301" * 9 + "…"),
+        ("name1", "张" * 11, "张" * 9 + "…"),
+        ("name1", "Anna-Maria O'Connor-Smith", "Anna-Maria O'Connor…"),
+        ("const1", "货" * 21, "货" * 19 + "…"),
+    ],
+)
+def test_shortens_free_texts(key: str, value: str, expected: str) -> None:
+    """A thing or a name is cut between what people see as characters, with an ellipsis, in its own unit of length."""
+    assert shortened(key, value) == expected
+    assert keyword_fault(key, expected) is None
+
+
+@pytest.mark.parametrize(
+    "key", [*(f"{kind}1" for kind in ValueType if kind not in {ValueType.THING, ValueType.NAME}), "keyword1"]
+)
+def test_shortens_nothing_that_would_be_wrong(key: str) -> None:
+    """Half a number, date, phrase or plate says something else: these stay as they are, and are refused."""
+    assert shortened(key, "1" * 300) == "1" * 300
+
+
+@settings(deadline=None)
+@given(key=st.sampled_from(["thing1", "name1"]), value=st.text(st.characters(exclude_categories=["Cs"])))
+def test_what_is_shortened_fits(key: str, value: str) -> None:
+    """Whatever a free text holds, shortened it fits its type, unless nothing is to be seen of it; once is enough."""
+    short = shortened(key, value)
+    assert keyword_fault(key, short) is None or not short.strip()
+    assert shortened(key, short) == short
+    assert short == value or length(short) <= 20

@@ -1,0 +1,37 @@
+"""Look rows through before anything is sent: every fault of every row, by row and field.
+
+`send_many` takes a row or refuses it at its first fault. Whoever mends a file of a campaign wants to hear of all of
+them at once, and wants nothing stored meanwhile. Both read by the same rules (`request`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pushjobs.errors import InvalidInput
+from pushjobs.request import Rejection, Terms, find_faults
+
+__all__ = ["Checked", "check"]
+
+
+@dataclass(slots=True)
+class Checked:
+    """What `check` found: the `rows` it looked at, how many of them are `sound`, and all `faults` of the others."""
+
+    rows: int = 0
+    sound: int = 0
+    faults: list[Rejection] = field(default_factory=list)
+
+
+def check(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Checked:
+    """Look through rows of `send`'s arguments, any iterable, streamed; an iterable without a row is refused."""
+    if not isinstance(rows, Iterable):
+        raise InvalidInput("rows", f"is no iterable ({type(rows).__name__})", "give a row for each push")
+    checked = Checked()
+    for checked.rows, row in enumerate(rows, start=1):
+        faults = find_faults(row, terms)
+        checked.sound += not faults
+        checked.faults += [Rejection.of(checked.rows, fault) for fault in faults]
+    if not checked.rows:
+        raise InvalidInput("rows", "is empty", "give at least one row")
+    return checked
