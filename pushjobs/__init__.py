@@ -16,13 +16,17 @@ from pushjobs.domain.job import Job, JobId, JobState, Lane, OnQuota
 from pushjobs.errors import PushJobsError
 
 if TYPE_CHECKING:
+    from pushjobs.checking import Checked
     from pushjobs.producer import Producer, Rejection, Report
+    from pushjobs.wechat.login import Login
 
 __all__ = [
+    "Checked",
     "Job",
     "JobId",
     "JobState",
     "Lane",
+    "Login",
     "OnQuota",
     "Producer",
     "PushJobsError",
@@ -49,7 +53,7 @@ def connect(directory: str | Path | None = None) -> "Producer":
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - what a module's attributes are
     # Celery, SQLAlchemy and httpx take most of a second to import: the sandbox and `pushjobs --help` do without.
-    if name in {"Producer", "Rejection", "Report"}:
+    if name in {"Checked", "Login", "Producer", "Rejection", "Report"}:
         from pushjobs import producer  # noqa: PLC0415
 
         return getattr(producer, name)

@@ -67,19 +67,17 @@ def translate(
         faults.append(InvalidMessage("template_id", "is mapped to a template that has other keywords now", rule))
     texts: dict[str, str] = {}
     if not faults:
-        allowed = {each.key: each.allowed for each in template.fields} if template else {}
         faults += _unmapped(given, translation)
-        for key, target in translation.keywords:
-            if target is None:
-                continue
+        allowed = {each.key: each.allowed for each in template.fields} if template else {}
+        for key, target in _pairs(translation):
             if key not in given:
-                faults.append(
-                    InvalidMessage(f"data.{key}", "is missing", f"the template's mapping needs it for {target}")
-                )
+                rule = f"the template's mapping needs it for {target}"
+                faults.append(InvalidMessage(f"data.{key}", "is missing", rule))
                 continue
-            texts[target] = shorten(target, given[key]) if translation.shortens else given[key]
-            if fault := keyword_fault(target, texts[target], allowed.get(target, ())):
+            text = shorten(target, given[key]) if translation.shortens else given[key]
+            if fault := keyword_fault(target, text, allowed.get(target, ())):
                 faults.append(InvalidMessage(f"data.{key}", *fault))
+            texts[target] = text
     kept = {name: arguments[name] for name in arguments if name not in _NOT_CARRIED_OVER}
     return Translated(arguments=kept | {"template_id": translation.template_id, "data": texts}, faults=faults)
 
@@ -137,8 +135,12 @@ def _refuse_gaps(translation: Translation, template: Template | None) -> None:
             raise InvalidInput("keywords", f"leave {key} empty", "WeChat needs every keyword of the template")
 
 
+def _pairs(translation: Translation) -> list[tuple[str, str]]:
+    return [(key, target) for key, target in translation.keywords if target is not None]
+
+
 def _targets(translation: Translation) -> list[str]:
-    return [target for _, target in translation.keywords if target is not None]
+    return [target for _, target in _pairs(translation)]
 
 
 def _unmapped(given: Mapping[str, str], translation: Translation) -> list[InvalidMessage]:

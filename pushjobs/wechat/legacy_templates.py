@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pushjobs.errors import Unreachable
 from pushjobs.wechat.authorised import AuthorisedClient
 
 __all__ = [
@@ -71,7 +72,10 @@ async def list_keywords(wechat: AuthorisedClient, title_id: str) -> list[LegacyK
 async def add_template(wechat: AuthorisedClient, title_id: str, keyword_ids: Sequence[int]) -> str:
     """Make up to ten keywords of a legacy title, in this order, a template of the app's; return its id."""
     answer = await wechat.post(f"{_ROOT}/add", {"id": title_id, "keyword_id_list": list(keyword_ids)})
-    return str(answer["template_id"])
+    match answer.get("template_id"):
+        case str(template_id) if template_id:
+            return template_id
+    raise Unreachable("WeChat answered that the template is there, but not under which id: list them")
 
 
 async def list_templates(wechat: AuthorisedClient) -> list[LegacyTemplate]:

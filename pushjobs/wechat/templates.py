@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pushjobs.domain.template import Template, TemplateField, TemplateKind
+from pushjobs.errors import Unreachable
 from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.errcodes import TEMPLATE_EXISTS
 
@@ -91,7 +92,10 @@ async def add_template(wechat: AuthorisedClient, *, tid: str, kids: Sequence[int
     """Make keywords of a title, in this order, a template of the app's; one that is there already is named."""
     body = {"tid": tid, "kidList": list(kids), "sceneDesc": scene}
     answer = await wechat.post(f"{_ROOT}/addtemplate", body, accepting={TEMPLATE_EXISTS})
-    return Added(template_id=str(answer["priTmplId"]), is_new=answer.get("errcode") != TEMPLATE_EXISTS)
+    match answer.get("priTmplId"):
+        case str(template_id) if template_id:
+            return Added(template_id=template_id, is_new=answer.get("errcode") != TEMPLATE_EXISTS)
+    raise Unreachable("WeChat answered that the template is there, but not under which id: see its console")
 
 
 async def delete_template(wechat: AuthorisedClient, template_id: str) -> None:

@@ -1,6 +1,7 @@
 """The account against the sandbox: who a login code stands for, what is left of a day, and clearing the counters."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -144,6 +145,22 @@ def test_clears_the_counters_ten_times_a_month(worker: Runtime, sandbox: Sandbox
     with pytest.raises(NotPossible, match="10 clearances"):
         worker.account.clear_quota()
     assert [rule["fired"] for rule in sandbox.faults() if rule["id"] == fault] == [0]
+
+
+def test_many_who_clear_at_once_have_ten_between_them(worker: Runtime, sandbox: SandboxClient) -> None:
+    """However many ask at the same moment, ten are made, and WeChat is asked for no eleventh."""
+    fault = sandbox.order_fault("slow", {"path": CLEAR}, seconds=0.05)
+
+    def is_cleared(_: int) -> bool:
+        try:
+            worker.account.clear_quota()
+        except NotPossible:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(is_cleared, range(24))) == 10
+    assert [rule["fired"] for rule in sandbox.faults() if rule["id"] == fault] == [10]
 
 
 def test_a_month_that_others_used_up_is_noted(worker: Runtime, sandbox: SandboxClient) -> None:

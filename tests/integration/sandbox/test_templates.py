@@ -1,6 +1,7 @@
 """The template calls, the quota call, and the paths there are not."""
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -63,6 +64,13 @@ def test_adds_and_deletes_a_template(api: Get) -> None:
 def test_refuses_a_wrong_template(api: Get, changes: dict[str, Any], errcode: int) -> None:
     """What cannot be added has its own code."""
     assert api("/wxaapi/newtmpl/addtemplate", SHIPPED_TITLE | changes)["errcode"] == errcode
+
+
+def test_an_account_has_a_number_of_templates(api: Get) -> None:
+    """addtemplate: 200012 when the account has as many as it may, six of them from the start."""
+    kids = [list(picked) for picked in permutations(range(1, 6), 3)][:45]
+    codes = [api("/wxaapi/newtmpl/addtemplate", SHIPPED_TITLE | {"kidList": picked})["errcode"] for picked in kids]
+    assert codes == [0] * 44 + [200012]
 
 
 def test_browses_the_library(api: Get) -> None:
