@@ -30,6 +30,7 @@ class TaskName(StrEnum):
     RESCUE = "pushjobs.rescue"
     RESEND = "pushjobs.resend"
     PRUNE = "pushjobs.prune"
+    APPLY = "pushjobs.apply"
 
 
 class QueueName(StrEnum):
@@ -39,6 +40,7 @@ class QueueName(StrEnum):
     BULK = "pushjobs.bulk"
     INTAKE = "pushjobs.intake"
     TICKS = "pushjobs.ticks"
+    CALLBACKS = "pushjobs.callbacks"
 
 
 BROKER_OPTIONS: dict[str, Any] = {

@@ -29,6 +29,7 @@ from pushjobs.operations import Operations
 from pushjobs.pace import Limit, Pace
 from pushjobs.producer import Producer
 from pushjobs.queue import Publisher
+from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
 from pushjobs.request import Terms
 from pushjobs.settings import Settings
@@ -37,6 +38,7 @@ from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import emit
 from pushjobs.upkeep import Upkeep
 from pushjobs.wechat.client import Client
+from pushjobs.wechat.events import Callbacks
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.templates import list_templates
 from pushjobs.wechat.tokens import TokenSource
@@ -108,6 +110,24 @@ class Runtime:
         """Every question about what is going on."""
         database = self.database  # first, as above
         return Inspection(database, self._terms, self._admittance, lookup=self._lookup, limit=self._limit)
+
+    @cached_property
+    def callbacks(self) -> Door:
+        """The callback door."""
+        settings, database = self.settings, self.database  # first, as above
+        aes_key = settings.callback_aes_key
+        read = Callbacks(
+            self._terms.appid,
+            token=settings.require_callback_token,
+            aes_key=None if aes_key is None else aes_key.get_secret_value(),
+        )
+        sealer = None if settings.callback_forward_url is None else self.sealer
+        return Door(database, self._terms, read, lookup=self._lookup, sealer=sealer, emit=emit)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """Applies what the callback door took."""
+        return Receipts(self.database, emit=emit)
 
     @cached_property
     def delivery(self) -> Delivery:

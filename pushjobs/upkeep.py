@@ -59,7 +59,7 @@ class Upkeep:
         return resent
 
     def prune(self) -> int:
-        """Delete drain figures and idempotency keys that have served their time; return how many rows."""
+        """Delete drain figures, idempotency keys and callbacks that have served their time; return how many rows."""
         pruned = 0
         while True:
             with self._database.transaction() as connection:

@@ -15,6 +15,8 @@ __all__ = [
     "BatchDropped",
     "CallBroke",
     "Event",
+    "EventsApplied",
+    "EventsUnreadable",
     "IntakeRefused",
     "JobsReleased",
     "JobsRescued",
@@ -132,9 +134,34 @@ class Paused:
     reason: PauseReason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsApplied:
+    """A slice of what WeChat told was put where it belongs.
+
+    `confirmed`: jobs that were in doubt and are sent by a receipt. `waiting`: receipts that no job fits yet. `left`:
+    those that none has fitted for as long as one might.
+    """
+
+    receipts: int
+    confirmed: int
+    consents: int
+    waiting: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsUnreadable:
+    """WeChat told something of ours in a shape that nobody knows; it was forwarded, if anything is, and not applied."""
+
+    app_no: int
+    items: int
+
+
 Event = (
     BatchDropped
     | CallBroke
+    | EventsApplied
+    | EventsUnreadable
     | IntakeRefused
     | JobsReleased
     | JobsRescued

@@ -8,7 +8,43 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["ConsentGiven", "ConsentWithdrawn", "Receipt", "ReceiptState", "Told"]
+__all__ = [
+    "ConsentGiven",
+    "ConsentWithdrawn",
+    "EventKind",
+    "EventState",
+    "PushState",
+    "Receipt",
+    "ReceiptState",
+    "Told",
+]
+
+
+class EventKind(StrEnum):
+    """What an event tells."""
+
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    RECEIPT = "receipt"
+
+
+class EventState(StrEnum):
+    """Where a stored event stands."""
+
+    WAITING = "waiting"
+    """Not applied yet, or nothing fits it yet: it is tried again."""
+    APPLIED = "applied"
+    LEFT = "left"
+    """Nothing fitted it for as long as something might have: an operator's."""
+
+
+class PushState(StrEnum):
+    """Where a push stands that is forwarded to the app's own door."""
+
+    WAITING = "waiting"
+    FORWARDED = "forwarded"
+    DEAD = "dead"
+    """Tried as often as is worth while; kept."""
 
 
 class ReceiptState(StrEnum):
@@ -16,6 +52,16 @@ class ReceiptState(StrEnum):
 
     DELIVERED = "delivered"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReceipt:
+    """What WeChat told of a job's message after it had accepted it, in WeChat's own code and words."""
+
+    state: ReceiptState
+    errcode: int | None
+    status: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

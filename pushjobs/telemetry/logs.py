@@ -13,6 +13,8 @@ from pushjobs.domain.events import (
     BatchDropped,
     CallBroke,
     Event,
+    EventsApplied,
+    EventsUnreadable,
     JobsReleased,
     JobsUnpublished,
     MessageUnreadable,
@@ -25,7 +27,16 @@ from pushjobs.domain.lifecycle import Transition
 
 __all__ = ["configure", "log"]
 
-_TROUBLE = (BatchDropped, CallBroke, JobsUnpublished, MessageUnreadable, Paused, SettleRepeated, TokenUnavailable)
+_TROUBLE = (
+    BatchDropped,
+    CallBroke,
+    EventsUnreadable,
+    JobsUnpublished,
+    MessageUnreadable,
+    Paused,
+    SettleRepeated,
+    TokenUnavailable,
+)
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
 _logger = structlog.wrap_logger(
@@ -66,4 +77,5 @@ def _level(event: Event) -> int:
     if isinstance(event, _TROUBLE):
         return logging.WARNING
     went_well = isinstance(event, SliceSettled) and not event.late and set(event.moves) <= {Transition.DELIVER}
-    return logging.DEBUG if went_well or isinstance(event, JobsReleased) else logging.INFO
+    is_usual = isinstance(event, EventsApplied) and not event.left and not event.confirmed
+    return logging.DEBUG if went_well or is_usual or isinstance(event, JobsReleased) else logging.INFO

@@ -10,7 +10,7 @@ the body), expand entities, repeat a content or an open id in a refusal.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
@@ -48,8 +48,8 @@ class Callback:
     """A request as it came to the door, whatever server took it."""
 
     method: str
-    query: Mapping[str, str]
-    body: bytes = b""
+    query: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,10 @@ class Push:
     `unread`: items of a known event that have a shape nobody has seen. `encrypted`: the message as it was encrypted.
     """
 
-    message: str
+    message: str = field(repr=False)
     told: tuple[Told, ...]
     unread: int
-    encrypted: str | None
+    encrypted: str | None = field(repr=False)
 
 
 class Callbacks:
