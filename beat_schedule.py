@@ -32,6 +32,12 @@ TICKS = {
         "schedule": 1.0,
         "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
     },
+    # Every 2 s: what the app's own door gets late by that, it gets late from WeChat too.
+    "forward": {
+        "task": TaskName.FORWARD,
+        "schedule": 2.0,
+        "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
+    },
     # Every 10 minutes: what it deletes is kept for an hour at least, so nothing hangs on the minute.
     "prune": {
         "task": TaskName.PRUNE,

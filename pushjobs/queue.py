@@ -31,6 +31,7 @@ class TaskName(StrEnum):
     RESEND = "pushjobs.resend"
     PRUNE = "pushjobs.prune"
     APPLY = "pushjobs.apply"
+    FORWARD = "pushjobs.forward"
 
 
 class QueueName(StrEnum):

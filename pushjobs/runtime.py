@@ -22,7 +22,8 @@ from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
 from pushjobs.domain.job import Lane
 from pushjobs.domain.message import Template
-from pushjobs.errors import PushJobsError
+from pushjobs.errors import Misconfigured, PushJobsError
+from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
 from pushjobs.limits import LiveLimit
 from pushjobs.operations import Operations
@@ -39,6 +40,7 @@ from pushjobs.telemetry import emit
 from pushjobs.upkeep import Upkeep
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.events import Callbacks
+from pushjobs.wechat.forward import Forward
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.templates import list_templates
 from pushjobs.wechat.tokens import TokenSource
@@ -128,6 +130,11 @@ class Runtime:
     def receipts(self) -> Receipts:
         """Applies what the callback door took."""
         return Receipts(self.database, emit=emit)
+
+    @cached_property
+    def forwarding(self) -> Forwarding:
+        """Forwards what the callback door took to the app's own."""
+        return Forwarding(self.database, self._terms, self._loop, self._forward, sealer=self.sealer, emit=emit)
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -221,6 +228,17 @@ class Runtime:
         return self._loop.run(make())
 
     @cached_property
+    def _forward(self) -> Forward:
+        url, token = self.settings.callback_forward_url, self.settings.require_callback_token
+        if url is None:
+            raise Misconfigured("PUSHJOBS_CALLBACK_FORWARD_URL is not set: there is no door to forward callbacks to")
+
+        async def make() -> Forward:
+            return Forward(url, token=token)
+
+        return self._loop.run(make())
+
+    @cached_property
     def _redis(self) -> Redis:
         return Redis.from_url(self.settings.require_redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
 
@@ -243,5 +261,7 @@ class Runtime:
     async def _close_calling(self) -> None:
         if "_client" in vars(self):
             await self._client.aclose()
+        if "_forward" in vars(self):
+            await self._forward.aclose()
         if "_redis" in vars(self):
             await self._redis.aclose()

@@ -24,6 +24,7 @@ __all__ = [
     "JobsUnpublished",
     "MessageUnreadable",
     "Paused",
+    "PushesNotTaken",
     "SettleRepeated",
     "SliceSettled",
     "TokenUnavailable",
@@ -157,6 +158,16 @@ class EventsUnreadable:
     items: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushesNotTaken:
+    """The app's own door did not take callbacks. They are tried again, but for those that are `dead`."""
+
+    app_no: int
+    pushes: int
+    dead: int
+    fault: str
+
+
 Event = (
     BatchDropped
     | CallBroke
@@ -169,6 +180,7 @@ Event = (
     | JobsUnpublished
     | MessageUnreadable
     | Paused
+    | PushesNotTaken
     | SettleRepeated
     | SliceSettled
     | TokenUnavailable

@@ -19,6 +19,7 @@ from pushjobs.domain.events import (
     JobsUnpublished,
     MessageUnreadable,
     Paused,
+    PushesNotTaken,
     SettleRepeated,
     SliceSettled,
     TokenUnavailable,
@@ -34,6 +35,7 @@ _TROUBLE = (
     JobsUnpublished,
     MessageUnreadable,
     Paused,
+    PushesNotTaken,
     SettleRepeated,
     TokenUnavailable,
 )
