@@ -21,14 +21,17 @@ from pushjobs.store.database import as_json, statement
 
 __all__ = [
     "KEEP_TRYING_SECONDS",
+    "Left",
     "NewEvent",
     "close",
+    "left",
     "lock",
     "put_off",
     "settle_by_msgid",
     "settle_by_user",
     "store",
     "waiting",
+    "waiting_count",
 ]
 
 KEEP_TRYING_SECONDS = 600.0
@@ -50,6 +53,17 @@ class NewEvent:
     msgid: int | None = None
     errcode: int | None = None
     status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A receipt that found no job."""
+
+    template_id: str
+    happened_at: datetime
+    msgid: int | None
+    errcode: int | None
+    status: str | None
 
 
 _STORE = statement("""
@@ -154,6 +168,12 @@ UPDATE pushjobs.events
 RETURNING state = 'left' AS is_left""")
 
 
+_WAITING_COUNT = statement("SELECT count(*) FROM pushjobs.events WHERE state = 'waiting' AND app_no = :app_no")
+_LEFT = statement("""
+SELECT template_id, happened_at, msgid, errcode, status FROM pushjobs.events
+ WHERE state = 'left' AND app_no = :app_no ORDER BY try_at DESC, event_no DESC LIMIT :limit""")
+
+
 def store(connection: Connection, app_no: int, events: Sequence[NewEvent]) -> int:
     """Store what is told for the first time; return how many that were. A repeat changes nothing."""
     return connection.execute(_STORE, {"app_no": app_no, "events": as_json([_row(event) for event in events])}).rowcount
@@ -194,6 +214,17 @@ def put_off(connection: Connection, numbers: Sequence[int]) -> int:
     """Have these tried again later; return how many have waited long enough and are left to the operator."""
     rows = connection.execute(_PUT_OFF, {"numbers": list(numbers), "most": KEEP_TRYING_SECONDS})
     return sum(rows.scalars())
+
+
+def waiting_count(connection: Connection, app_no: int) -> int:
+    """Return how many events are not applied yet."""
+    return int(connection.execute(_WAITING_COUNT, {"app_no": app_no}).scalar_one())
+
+
+def left(connection: Connection, app_no: int, *, limit: int) -> list[Left]:
+    """Return the receipts that found no job, those given up last first, at most `limit`."""
+    rows = connection.execute(_LEFT, {"app_no": app_no, "limit": limit})
+    return [Left(**row._asdict()) for row in rows]
 
 
 def _row(event: NewEvent) -> dict[str, Any]:

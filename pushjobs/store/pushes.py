@@ -4,15 +4,16 @@ A claim is a promise for a while, not a lock: no transaction is open during a ca
 one takes over. What was taken is kept without its content, so that WeChat's repeats stay known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
+from pushjobs.domain.receipt import PushState
 from pushjobs.store.database import as_json, statement
 
-__all__ = ["NewPush", "Tried", "WaitingPush", "claim", "settle", "store"]
+__all__ = ["NewPush", "Tried", "WaitingPush", "claim", "counts", "revive", "settle", "store"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,15 @@ UPDATE pushjobs.pushes p
  WHERE p.push_no = t.push_no AND p.state = 'waiting'""")
 
 
+_COUNTS = statement("""
+SELECT state, count(*) AS pushes FROM pushjobs.pushes
+ WHERE state IN ('waiting', 'dead') AND app_no = :app_no GROUP BY state""")
+_REVIVE = statement("""
+UPDATE pushjobs.pushes SET state = 'waiting', attempts = 0, try_at = now()
+ WHERE push_no IN (SELECT push_no FROM pushjobs.pushes
+                    WHERE state = 'dead' AND app_no = :app_no ORDER BY push_no FOR UPDATE)""")
+
+
 def store(connection: Connection, app_no: int, push: NewPush) -> None:
     """Store a push to be forwarded, unless it is a repeat."""
     connection.execute(_STORE, {"app_no": app_no, "key": push.key, "sealed": push.sealed})
@@ -88,6 +98,17 @@ def claim(connection: Connection, app_no: int, *, limit: int, few: int, promise:
 def settle(connection: Connection, tried: Sequence[Tried]) -> None:
     """Write what became of the attempts."""
     connection.execute(_SETTLE, {"tried": as_json([_row(one) for one in tried])})
+
+
+def counts(connection: Connection, app_no: int) -> Mapping[PushState, int]:
+    """Return how many pushes wait and how many are dead."""
+    counted = {PushState(row.state): row.pushes for row in connection.execute(_COUNTS, {"app_no": app_no})}
+    return {state: counted.get(state, 0) for state in (PushState.WAITING, PushState.DEAD)}
+
+
+def revive(connection: Connection, app_no: int) -> int:
+    """Have every dead push tried again, with all its attempts; return how many."""
+    return connection.execute(_REVIVE, {"app_no": app_no}).rowcount
 
 
 def _row(tried: Tried) -> dict[str, Any]:

@@ -248,7 +248,7 @@ events = Table(
     Column("try_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it is tried next"),
     Column("received_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it came"),
     UniqueConstraint("app_no", "key"),
-    Index("ix_events_waiting", "try_at", "event_no", postgresql_where=text("state = 'waiting'")),
+    Index("ix_events_open", "state", "try_at", "event_no", postgresql_where=text("state IN ('waiting', 'left')")),
     Index("ix_events_received_at", "received_at"),
     comment="What WeChat told by its callbacks, one row a thing told, without an open id",
 )
@@ -265,7 +265,7 @@ pushes = Table(
     Column("try_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it is tried next"),
     Column("received_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it came"),
     UniqueConstraint("app_no", "key"),
-    Index("ix_pushes_waiting", "try_at", "push_no", postgresql_where=text("state = 'waiting'")),
+    Index("ix_pushes_open", "state", "try_at", "push_no", postgresql_where=text("state IN ('waiting', 'dead')")),
     Index("ix_pushes_received_at", "received_at"),
     comment="Callbacks on their way to the app's own door",
 )

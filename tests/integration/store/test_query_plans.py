@@ -205,7 +205,7 @@ def test_events_and_their_jobs_are_found_by_index(filled: Shelf) -> None:
         by_msgid = explain(connection, events._BY_MSGID, numbers)
         by_recipient = explain(connection, events._BY_USER, by_user)
         told = explain(connection, consents._TELL, numbers)
-    assert waiting.indexes == {"ix_events_waiting"}
+    assert waiting.indexes == {"ix_events_open"}
     assert by_msgid.indexes >= {"pk_events", "ix_jobs_msgid"}
     assert by_recipient.indexes >= {"pk_events", "ix_jobs_msgid", "ix_jobs_recipient", "pk_jobs"}
     assert "pk_events" in told.indexes
@@ -225,5 +225,5 @@ def test_pushes_are_claimed_by_the_index_of_what_waits(filled: Shelf) -> None:
     values = {"app_no": filled.bucket.app_no, "limit": 32, "few": 8, "promise": 60.0}
     with filled.database.transaction() as connection:
         plan = explain(connection, pushes._CLAIM, values)
-    assert plan.indexes == {"ix_pushes_waiting", "pk_pushes"}
+    assert plan.indexes == {"ix_pushes_open", "pk_pushes"}
     assert plan.read_whole == set()

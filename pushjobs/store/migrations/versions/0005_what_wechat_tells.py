@@ -66,12 +66,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_events_received_at", "events", ["received_at"], unique=False, schema="pushjobs")
     op.create_index(
-        "ix_events_waiting",
+        "ix_events_open",
         "events",
-        ["try_at", "event_no"],
+        ["state", "try_at", "event_no"],
         unique=False,
         schema="pushjobs",
-        postgresql_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state IN ('waiting', 'left')"),
     )
     op.create_table(
         "pushes",
@@ -109,12 +109,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_pushes_received_at", "pushes", ["received_at"], unique=False, schema="pushjobs")
     op.create_index(
-        "ix_pushes_waiting",
+        "ix_pushes_open",
         "pushes",
-        ["try_at", "push_no"],
+        ["state", "try_at", "push_no"],
         unique=False,
         schema="pushjobs",
-        postgresql_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state IN ('waiting', 'dead')"),
     )
     op.create_table(
         "receipts",
@@ -166,12 +166,18 @@ def downgrade() -> None:
     op.drop_column("consents", "granted_from", schema="pushjobs")
     op.drop_table("receipts", schema="pushjobs")
     op.drop_index(
-        "ix_pushes_waiting", table_name="pushes", schema="pushjobs", postgresql_where=sa.text("state = 'waiting'")
+        "ix_pushes_open",
+        table_name="pushes",
+        schema="pushjobs",
+        postgresql_where=sa.text("state IN ('waiting', 'dead')"),
     )
     op.drop_index("ix_pushes_received_at", table_name="pushes", schema="pushjobs")
     op.drop_table("pushes", schema="pushjobs")
     op.drop_index(
-        "ix_events_waiting", table_name="events", schema="pushjobs", postgresql_where=sa.text("state = 'waiting'")
+        "ix_events_open",
+        table_name="events",
+        schema="pushjobs",
+        postgresql_where=sa.text("state IN ('waiting', 'left')"),
     )
     op.drop_index("ix_events_received_at", table_name="events", schema="pushjobs")
     op.drop_table("events", schema="pushjobs")
