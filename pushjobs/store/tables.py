@@ -4,23 +4,18 @@ Times are `timestamptz`. States and lanes are PostgreSQL enums, so that a person
 has a name, every column a comment. Open ids and contents exist only inside the `sealed` columns.
 """
 
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Enum,
     Float,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -32,7 +27,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
-from pushjobs.domain.receipt import EventKind, EventState, PushState, ReceiptState
+from pushjobs.store.callback_tables import events, pushes, receipts
+from pushjobs.store.schema import SCHEMA, metadata
+from pushjobs.store.schema import moment as _moment
+from pushjobs.store.schema import words as _words
 
 __all__ = [
     "SCHEMA",
@@ -56,36 +54,11 @@ __all__ = [
     "templates",
 ]
 
-SCHEMA = "pushjobs"
-
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    },
-)
-
-
-def _words(enum: type[StrEnum], name: str) -> Enum:
-    return Enum(
-        enum, name=name, metadata=metadata, values_callable=lambda members: [member.value for member in members]
-    )
-
-
 _job_state = _words(JobState, "job_state")
 _lane = _words(Lane, "lane")
 _on_quota = _words(OnQuota, "on_quota")
 _consent_policy = _words(ConsentPolicy, "consent_policy")
 _doubt_policy = _words(DoubtPolicy, "doubt_policy")
-_event_kind = _words(EventKind, "event_kind")
-_event_state = _words(EventState, "event_state")
-_push_state = _words(PushState, "push_state")
-_receipt_state = _words(ReceiptState, "receipt_state")
-_moment = DateTime(timezone=True)
 
 installation = Table(
     "installation",
@@ -217,57 +190,6 @@ job_history = Table(
     Column("errcode", Integer, comment="WeChat's answer, where there was one"),
     Index("ix_job_history_job_id", "job_id", "entry_no"),
     comment="Everything but the happy path, whose times stand on the job",
-)
-
-receipts = Table(
-    "receipts",
-    metadata,
-    Column("job_id", BigInteger, primary_key=True, autoincrement=False, comment="The job"),
-    Column("state", _receipt_state, nullable=False, comment="What became of its message"),
-    Column("errcode", Integer, comment="WeChat's ErrorCode; 0 is success, null what was no number"),
-    Column("status", Text, comment="WeChat's ErrorStatus"),
-    Column("at", _moment, nullable=False, comment="When, in WeChat's whole seconds"),
-    comment="What WeChat told of sent messages afterwards; beside the jobs, which are written at every send",
-)
-
-events = Table(
-    "events",
-    metadata,
-    Column("event_no", BigInteger, Identity(), primary_key=True, comment="Order of arrival"),
-    Column("app_no", SmallInteger, nullable=False, comment="The app"),
-    Column("key", LargeBinary, nullable=False, comment="Keyed hash of what is told: a repeat has the same"),
-    Column("kind", _event_kind, nullable=False, comment="What it tells"),
-    Column("recipient", LargeBinary, nullable=False, comment="Keyed hash of app and open id, 16 bytes"),
-    Column("template_id", Text, nullable=False, comment="WeChat's id of the template"),
-    Column("happened_at", _moment, nullable=False, comment="When it happened, in WeChat's whole seconds"),
-    Column("msgid", BigInteger, comment="WeChat's number of the message"),
-    Column("errcode", Integer, comment="WeChat's ErrorCode; 0 is success"),
-    Column("status", Text, comment="WeChat's ErrorStatus"),
-    Column("state", _event_state, nullable=False, server_default="waiting", comment="Where it stands"),
-    Column("tries", SmallInteger, nullable=False, server_default=text("0"), comment="How often nothing fitted it"),
-    Column("try_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it is tried next"),
-    Column("received_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it came"),
-    UniqueConstraint("app_no", "key"),
-    Index("ix_events_open", "state", "try_at", "event_no", postgresql_where=text("state IN ('waiting', 'left')")),
-    Index("ix_events_received_at", "received_at"),
-    comment="What WeChat told by its callbacks, one row a thing told, without an open id",
-)
-
-pushes = Table(
-    "pushes",
-    metadata,
-    Column("push_no", BigInteger, Identity(), primary_key=True, comment="Order of arrival"),
-    Column("app_no", SmallInteger, nullable=False, comment="The app"),
-    Column("key", LargeBinary, nullable=False, comment="Keyed hash of the message: a repeat has the same"),
-    Column("sealed", LargeBinary, comment="The push as it came, encrypted; null once it is forwarded"),
-    Column("state", _push_state, nullable=False, server_default="waiting", comment="Where it stands"),
-    Column("attempts", SmallInteger, nullable=False, server_default=text("0"), comment="How often it was tried"),
-    Column("try_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it is tried next"),
-    Column("received_at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When it came"),
-    UniqueConstraint("app_no", "key"),
-    Index("ix_pushes_open", "state", "try_at", "push_no", postgresql_where=text("state IN ('waiting', 'dead')")),
-    Index("ix_pushes_received_at", "received_at"),
-    comment="Callbacks on their way to the app's own door",
 )
 
 idempotency_keys = Table(
