@@ -7,7 +7,8 @@ told where it belongs: yes and no into the consent ledger, receipts on jobs, who
 Refuses to: guess. A receipt that fits two jobs, one of them in doubt, stays with the operator (design 12.17).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from pushjobs import clock
@@ -24,12 +25,22 @@ from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import Emit
 from pushjobs.wechat.events import Callback, Callbacks, Handshake, Push
 
-__all__ = ["Door", "Receipts"]
+__all__ = ["Door", "Receipts", "Taking"]
 
 _TAKEN = "success"
 _AT_ONCE = 1000
 _LONGEST_SECONDS = 1.0
 """How long a tick goes on while there is more; the next one follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """A callback that is proven and read: what to answer once it is kept, and what there is to keep of it."""
+
+    answer: str
+    events: Sequence[NewEvent] = ()
+    unread: int = 0
+    push: NewPush | None = None
 
 
 class Door:
@@ -58,35 +69,53 @@ class Door:
     def take(self, appid: str, callback: Callback) -> str:
         """Take a callback for an app and return the body to answer, with HTTP 200 and as plain text.
 
+        Raises what `read` and `keep` do. A door that gets many at once reads each by itself and keeps them together.
+        """
+        taking = self.read(appid, callback)
+        self.keep([taking])
+        return taking.answer
+
+    def read(self, appid: str, callback: Callback) -> Taking:
+        """Prove and read a callback; touches no database.
+
         Raises NotFound for another app, UnprovenCallback for what is not proven to be WeChat's (403), InvalidCallback
-        for what cannot be read (400), and Unreachable when PostgreSQL does not answer (503: WeChat pushes it again).
-        In all of these nothing was stored.
+        for what cannot be read (400).
         """
         if appid != self._terms.appid:
             raise NotFound("no callbacks are taken for that app: compare the address with WECHAT_APPID")
         read = self._callbacks.read(callback, now=clock.now())
         match read:
             case Handshake(echo=echo):
-                return echo
+                return Taking(answer=echo)
             case Push():
-                self._store(callback, read)
-                return _TAKEN
+                return Taking(
+                    answer=_TAKEN,
+                    events=[self._event(told) for told in read.told],
+                    unread=read.unread,
+                    push=None if self._sealer is None else self._sealed(callback, read, self._sealer),
+                )
             case _:
                 assert_never(read)
 
-    def _store(self, callback: Callback, push: Push) -> None:
-        if not push.told and not push.unread and self._sealer is None:
+    def keep(self, takings: Sequence[Taking]) -> None:
+        """Store what callbacks told, in one transaction; only then may they be answered.
+
+        Raises Unreachable when PostgreSQL does not answer, and then nothing was stored (503: WeChat pushes it again).
+        """
+        # One push may say a thing twice, and WeChat may push it twice at once.
+        told = {event.key: event for taking in takings for event in taking.events}
+        to_forward = {taking.push.key: taking.push for taking in takings if taking.push is not None}
+        unread = sum(taking.unread for taking in takings)
+        if not told and not to_forward and not unread:
             return
         app_no = self._terms.catalogue.app.app_no
-        if push.unread:
-            self._emit(EventsUnreadable(app_no=app_no, items=push.unread))
-        # Two items of one push may say the same.
-        told = {event.key: event for event in map(self._event, push.told)}
+        if unread:
+            self._emit(EventsUnreadable(app_no=app_no, items=unread))
         with self._database.transaction() as connection:
             if told:
                 events.store(connection, app_no, list(told.values()))
-            if self._sealer is not None:
-                pushes.store(connection, app_no, self._sealed(callback, push, self._sealer))
+            if to_forward:
+                pushes.store(connection, app_no, list(to_forward.values()))
 
     def _event(self, told: Told) -> NewEvent:
         """Word what is told for the store. Its key says what makes it one: who, when, of what, and what of it."""

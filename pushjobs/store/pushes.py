@@ -4,6 +4,7 @@ A claim is a promise for a while, not a lock: no transaction is open during a ca
 one takes over. What was taken is kept without its content, so that WeChat's repeats stay known.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,10 @@ class Tried:
 
 
 _STORE = statement("""
-INSERT INTO pushjobs.pushes (app_no, key, sealed) VALUES (:app_no, :key, :sealed)
+INSERT INTO pushjobs.pushes (app_no, key, sealed)
+SELECT :app_no, decode(p.key, 'hex'), decode(p.sealed, 'base64')
+  FROM json_to_recordset(:pushes) AS p(key text, sealed text)
+ ORDER BY p.key
     ON CONFLICT (app_no, key) DO NOTHING""")
 
 # A door that does not answer costs a call's time-out for each push: while any waits for another try, few are risked.
@@ -81,9 +85,10 @@ UPDATE pushjobs.pushes SET state = 'waiting', attempts = 0, try_at = now()
                     WHERE state = 'dead' AND app_no = :app_no ORDER BY push_no FOR UPDATE)""")
 
 
-def store(connection: Connection, app_no: int, push: NewPush) -> None:
-    """Store a push to be forwarded, unless it is a repeat."""
-    connection.execute(_STORE, {"app_no": app_no, "key": push.key, "sealed": push.sealed})
+def store(connection: Connection, app_no: int, new: Sequence[NewPush]) -> None:
+    """Store pushes to be forwarded; a repeat changes nothing."""
+    rows = [{"key": push.key.hex(), "sealed": b64encode(push.sealed).decode()} for push in new]
+    connection.execute(_STORE, {"app_no": app_no, "pushes": as_json(rows)})
 
 
 def claim(connection: Connection, app_no: int, *, limit: int, few: int, promise: float) -> list[WaitingPush]:

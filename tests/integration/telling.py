@@ -13,7 +13,19 @@ from pushjobs.wechat.events import Callback
 from tests.conftest import APPID
 from tests.integration.hands import ask
 
-__all__ = ["AES_KEY", "READER", "TOKEN", "apply", "event_states", "popup", "receipt", "retry_all", "take", "tell"]
+__all__ = [
+    "AES_KEY",
+    "READER",
+    "TOKEN",
+    "apply",
+    "event_states",
+    "popup",
+    "pushed",
+    "receipt",
+    "retry_all",
+    "take",
+    "tell",
+]
 
 TOKEN, AES_KEY = "sandboxtoken", "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR"
 READER = "oReader000000"
@@ -24,13 +36,18 @@ _nonces = itertools.count(1_000_000)
 
 def take(runtime: Runtime, body: str, *, is_secure: bool = False, appid: str = APPID) -> str:
     """Push a body to the door, signed now; return the answer."""
+    return runtime.callbacks.take(appid, pushed(body, is_secure=is_secure))
+
+
+def pushed(body: str, *, is_secure: bool = False) -> Callback:
+    """Sign a body now, as WeChat does."""
     timestamp, nonce = str(int(clock.now().timestamp())), str(next(_nonces))
     query = {"signature": signature(TOKEN, timestamp, nonce), "timestamp": timestamp, "nonce": nonce, "openid": READER}
     if is_secure:
         encrypted = Cipher(AES_KEY, APPID).encrypt(body.encode())
         query |= {"encrypt_type": "aes", "msg_signature": signature(TOKEN, timestamp, nonce, encrypted)}
         body = json.dumps({"ToUserName": "gh_1", "Encrypt": encrypted})
-    return runtime.callbacks.take(appid, Callback(method="POST", query=query, body=body.encode()))
+    return Callback(method="POST", query=query, body=body.encode())
 
 
 def tell(runtime: Runtime, event: str, *items: dict[str, Any], at: datetime | None = None, user: str = READER) -> None:

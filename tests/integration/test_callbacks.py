@@ -14,7 +14,7 @@ from pushjobs.wechat.crypto import signature
 from pushjobs.wechat.events import Callback, Callbacks, Push
 from tests.conftest import APPID
 from tests.integration.hands import ask
-from tests.integration.telling import AES_KEY, READER, TOKEN, event_states, popup, take
+from tests.integration.telling import AES_KEY, READER, TOKEN, event_states, popup, pushed, take
 
 MESSAGE = {"ToUserName": "gh_1", "FromUserName": READER, "CreateTime": 1764000000, "MsgType": "text", "Content": "你好"}
 SECURE = {"PUSHJOBS_CALLBACK_AES_KEY": AES_KEY}
@@ -56,6 +56,19 @@ def test_two_items_that_say_the_same_are_one(runtime: Runtime) -> None:
     """One push that lists an item twice stores it once."""
     assert take(runtime, said(List=[popup("accept")] * 2)) == "success"
     assert event_states(runtime) == ["waiting"]
+
+
+@pytest.mark.parametrize("environment", [FORWARDS], indirect=True, ids=["forwards"])
+def test_many_are_kept_together(runtime: Runtime) -> None:
+    """Callbacks that come at once are read one by one and stored in one transaction, repeats among them once."""
+    door = runtime.callbacks
+    bodies = [said(CreateTime=1764000000 + number % 50) for number in range(100)]
+    takings = [door.read(APPID, pushed(body)) for body in bodies]
+    assert event_states(runtime) == []
+    door.keep(takings)
+    assert {taking.answer for taking in takings} == {"success"}
+    assert event_states(runtime) == ["waiting"] * 50
+    assert ask(runtime, "SELECT count(*) FROM pushjobs.pushes") == [(50,)]
 
 
 def test_what_is_refused_leaves_nothing(runtime: Runtime) -> None:
