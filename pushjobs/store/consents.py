@@ -83,7 +83,8 @@ def _statement(sql: str, *, no: str = "") -> TextClause:
     return statement(sql.replace("@no", no))
 
 
-# An emptied ledger learns of users it had never heard of.
+# An emptied ledger learns of users it had never heard of. The slice's other pairs are locked on the way: new rows first
+# and old ones after would be two orders. An update that updates nothing locks all the same.
 _LEARN = statement("""
 WITH changes AS (
     SELECT decode(s.recipient, 'hex') AS recipient, s.template_no, s.turn, s.held, s.called_at
@@ -91,8 +92,12 @@ WITH changes AS (
                                             called_at timestamptz)
 )
 INSERT INTO pushjobs.consents AS c (app_no, recipient, template_no)
-SELECT :app_no, recipient, template_no FROM changes WHERE turn = 'emptied' ORDER BY recipient, template_no
-    ON CONFLICT DO NOTHING""")
+SELECT :app_no, recipient, template_no FROM changes s
+ WHERE turn = 'emptied'
+    OR EXISTS (SELECT FROM pushjobs.consents k WHERE k.app_no = :app_no AND k.recipient = s.recipient
+                                                 AND k.template_no = s.template_no)
+ ORDER BY recipient, template_no
+    ON CONFLICT (app_no, recipient, template_no) DO UPDATE SET held = c.held WHERE false""")
 _CHANGE = _statement(
     """
 WITH changes AS (
@@ -139,7 +144,7 @@ SELECT DISTINCT e.app_no, e.template_id FROM pushjobs.events e
    AND NOT EXISTS (SELECT FROM pushjobs.templates t WHERE (t.app_no, t.template_id) = (e.app_no, e.template_id))
  ORDER BY e.app_no, e.template_id
     ON CONFLICT DO NOTHING""")
-# Locks every pair in one order, the new ones too: an update that updates nothing locks all the same.
+# Locks every pair in one order, the new ones too.
 _KNOW = _statement("""
 WITH @told
 INSERT INTO pushjobs.consents AS c (app_no, recipient, template_no)

@@ -1,6 +1,7 @@
 """The callback door: what it takes, answers, stores and refuses."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -68,6 +69,23 @@ def test_many_are_kept_together(runtime: Runtime) -> None:
     door.keep(takings)
     assert {taking.answer for taking in takings} == {"success"}
     assert event_states(runtime) == ["waiting"] * 50
+    assert ask(runtime, "SELECT count(*) FROM pushjobs.pushes") == [(50,)]
+
+
+@pytest.mark.parametrize("environment", [FORWARDS], indirect=True, ids=["forwards"])
+def test_repeats_that_come_at_once_are_stored_once(runtime: Runtime) -> None:
+    """Eight doors that get the same callbacks at the same time store each once, and all of them answer."""
+    door = runtime.callbacks
+    bodies = [pushed(said(CreateTime=1764000000 + number)) for number in range(50)]
+
+    def keep(number: int) -> set[str]:
+        takings = [door.read(APPID, body) for body in (bodies if number % 2 else reversed(bodies))]
+        door.keep(takings)
+        return {taking.answer for taking in takings}
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(keep, range(16))) == [{"success"}] * 16
+    assert len(event_states(runtime)) == 50
     assert ask(runtime, "SELECT count(*) FROM pushjobs.pushes") == [(50,)]
 
 

@@ -1,6 +1,7 @@
 """Yes and no, as WeChat tells of them: what was said when decides, not what we heard first."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import permutations
 
@@ -11,6 +12,9 @@ from pushjobs.domain.consent import Consent
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import DAILY_NEWS
+from pushjobs.store import consents
+from pushjobs.store.consents import Change, Turn
+from tests.conftest import APPID
 from tests.integration.hands import SEND, admit, ask, call, claim, schedule, settle
 from tests.integration.telling import READER, TOKEN, apply, event_states, popup, tell
 
@@ -137,6 +141,34 @@ def test_a_no_leaves_what_calls_under_way_hold(worker: Runtime) -> None:
     say(worker, [("reject", clock.now() + 2 * SECOND)])
     settle(worker, call(worker, admitted))
     assert worker.producer.consent(READER)[DAILY_NEWS] == Consent(credits=0, held=0, is_standing=False)
+
+
+def test_words_are_applied_while_sends_are_settled(runtime: Runtime) -> None:
+    """12.9 Appliers and settling workers lock the same consents in one order: none waits for another for ever."""
+    users = [f"oUser{number:03d}" for number in range(40)]
+    app_no, template_no = runtime.catalogue.app.app_no, runtime.catalogue.number(DAILY_NEWS)
+    keys = [(runtime._lookup.recipient(APPID, user), template_no) for user in users]
+    now = clock.now()
+    for second, word in enumerate(["accept", "reject", "accept"]):
+        for user in users:
+            tell(runtime, "popup", popup(word), at=now + 2 * second * SECOND, user=user)
+
+    def work(number: int) -> None:
+        mine = keys[number % 2 :: 2] + keys[: number % 2]
+        for turn in (Turn.SPENT, Turn.EMPTIED, Turn.BACK):
+            with runtime.database.transaction() as connection:
+                consents.hold(connection, app_no, mine)
+            with runtime.database.transaction() as connection:
+                changes = [Change(key=key, turn=turn, held=True, called_at=now - 60 * SECOND) for key in mine]
+                consents.settle(connection, app_no, changes)
+
+    with ThreadPoolExecutor(8) as pool:
+        worked = [pool.submit(work, number) for number in range(24)]
+        applied = pool.submit(apply, runtime)
+        for each in worked:
+            each.result()
+    assert applied.result() == 120
+    assert set(event_states(runtime)) == {"applied"}
 
 
 def test_nothing_stored_shows_an_open_id(runtime: Runtime) -> None:
