@@ -25,6 +25,19 @@ TICKS = {
         "schedule": 5.0,
         "options": {"queue": QueueName.TICKS, "expires": 5.0},
     },
+    # Each second: a receipt shows on its job, and a doubt ends, within seconds. Not among the ticks above: a burst of
+    # receipts must not keep a release waiting.
+    "apply": {
+        "task": TaskName.APPLY,
+        "schedule": 1.0,
+        "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
+    },
+    # Every 2 s: what the app's own door gets late by that, it gets late from WeChat too.
+    "forward": {
+        "task": TaskName.FORWARD,
+        "schedule": 2.0,
+        "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
+    },
     # Every 10 minutes: what it deletes is kept for an hour at least, so nothing hangs on the minute.
     "prune": {
         "task": TaskName.PRUNE,

@@ -6,7 +6,9 @@
     │   ├── InvalidMessage          the message breaks a rule of WeChat or of its template
     │   ├── UnknownTemplate         no template of that id in the app's catalogue
     │   ├── InvalidFile             a file of jobs has the wrong shape
-    │   └── KeyReused               an idempotency key came back with another body
+    │   ├── KeyReused               an idempotency key came back with another body
+    │   └── InvalidCallback         a callback has a shape WeChat's have not
+    │       └── UnprovenCallback        nothing proves that a callback is WeChat's
     ├── NotFound                no such job
     ├── NotPossible             the job's state does not allow it
     ├── Misconfigured           a setting is missing or wrong
@@ -28,6 +30,7 @@ from contextlib import contextmanager
 __all__ = [
     "CallRefused",
     "CredentialsRefused",
+    "InvalidCallback",
     "InvalidFile",
     "InvalidInput",
     "InvalidMessage",
@@ -41,6 +44,7 @@ __all__ = [
     "PushJobsError",
     "Undecryptable",
     "UnknownTemplate",
+    "UnprovenCallback",
     "Unreachable",
     "gathered",
 ]
@@ -86,6 +90,14 @@ class InvalidFile(InvalidInput):
 
 class KeyReused(InvalidInput):
     """The idempotency key is already taken by a job with another body."""
+
+
+class InvalidCallback(InvalidInput):
+    """A request to the callback door has a shape WeChat's have not, or cannot be read; nothing was stored."""
+
+
+class UnprovenCallback(InvalidCallback):
+    """Nothing proves that a callback is WeChat's: the signature, its moment, the encryption."""
 
 
 class NotFound(PushJobsError):

@@ -15,6 +15,7 @@ from pushjobs.domain.consent import Standing, judge
 from pushjobs.domain.job import DoubtPolicy, Job, JobState, Lane, OnQuota, Reason
 from pushjobs.domain.moment import QuietHours, next_day_at, quota_day
 from pushjobs.domain.pause import Pause, PauseReason
+from pushjobs.domain.receipt import ReceiptState
 from pushjobs.store.inspecting import MOST_COUNTED, Facts
 from pushjobs.wechat.errcodes import meaning
 
@@ -95,7 +96,7 @@ def _closed(case: Case) -> Explanation | None:
     match job.state:
         case JobState.SENT:
             number = "" if job.msgid is None else f" WeChat's number of the message is {job.msgid}."
-            return Explanation(Rule.CLOSED, f"It was sent{at}{because}.{number}")
+            return Explanation(Rule.CLOSED, f"It was sent{at}{because}.{number}{_receipt(case)}")
         case JobState.DEAD:
             words = f"It was given up{at} after {job.attempts} attempts{because}; it can be replayed."
             return Explanation(Rule.CLOSED, words)
@@ -105,6 +106,16 @@ def _closed(case: Case) -> Explanation | None:
             return None
 
 
+def _receipt(case: Case) -> str:
+    receipt = case.job.receipt
+    if receipt is None:
+        return ""
+    if receipt.state is ReceiptState.DELIVERED:
+        return f" WeChat delivered it at {case.local(receipt.at)}."
+    what = ", ".join(filter(None, (str(receipt.errcode or ""), receipt.status))) or "no reason given"
+    return f" WeChat could not deliver it at {case.local(receipt.at)} ({what})."
+
+
 def _in_doubt(case: Case) -> Explanation | None:
     if case.job.state is not JobState.IN_DOUBT:
         return None
@@ -112,7 +123,9 @@ def _in_doubt(case: Case) -> Explanation | None:
     words = f"Nobody knows whether its call{called} got through"
     if case.facts.in_doubt is DoubtPolicy.RESEND and case.job.attempts < MAX_ATTEMPTS:
         return Explanation(Rule.IN_DOUBT, f"{words}; its template accepts a repeat, so it is sent again in a minute.")
-    return Explanation(Rule.IN_DOUBT, f"{words}; it is held until somebody resolves it, as sent or to be sent again.")
+    return Explanation(
+        Rule.IN_DOUBT, f"{words}; it is held until WeChat or somebody resolves it, as sent or to be sent again."
+    )
 
 
 def _under_way(case: Case) -> Explanation | None:
@@ -339,5 +352,6 @@ _CLOSED = {
     Reason.UNLISTED_CODE: "WeChat answered with a code that no page lists",
     Reason.ATTEMPTS_USED_UP: "its attempts were used up",
     Reason.RESOLVED: "by an operator's word",
+    Reason.RECEIPT: "its answer was lost, and WeChat told of it afterwards",
     Reason.LATE_ANSWER: "its answer came late",
 }

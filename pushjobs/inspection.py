@@ -17,18 +17,21 @@ from pushjobs.domain.job import Job, JobId, JobState
 from pushjobs.domain.message import read_touser
 from pushjobs.domain.moment import SHANGHAI, next_day_at, next_midnight, quota_day
 from pushjobs.domain.pause import paused_templates
+from pushjobs.domain.receipt import PushState
 from pushjobs.errors import NotFound
 from pushjobs.explanations import Case, Rule, explain
 from pushjobs.pace import Limit
 from pushjobs.request import Terms
-from pushjobs.store import budgets, inspecting, jobs, pauses
+from pushjobs.store import budgets, events, inspecting, jobs, pauses, pushes
 from pushjobs.store.database import Database
+from pushjobs.store.events import Left
 from pushjobs.store.jobs import Happening
 from pushjobs.store.sealing import Lookup
 
-__all__ = ["AppQuota", "Inspection", "Quota", "QuotaSource", "Rule", "Why"]
+__all__ = ["AppQuota", "CallbacksNow", "Inspection", "Quota", "QuotaSource", "Rule", "Why"]
 
 _BEYOND_IDS = 2**53
+_MOST_LEFT = 100
 _WAITING = {JobState.SCHEDULED, JobState.RELEASED}
 
 
@@ -85,6 +88,20 @@ class AppQuota:
     used_elsewhere: int
     asked_at: datetime | None
     begins: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbacksNow:
+    """How WeChat's callbacks stand.
+
+    `waiting` events are not applied yet, `left` receipts found no job (the last of them), `to_forward` pushes wait for
+    the app's own door, `dead` ones it did not take for most of a day.
+    """
+
+    waiting: int
+    left: Sequence[Left]
+    to_forward: int
+    dead: int
 
 
 class Inspection:
@@ -147,6 +164,18 @@ class Inspection:
     def limit(self) -> Limit:
         """Return the calls a second there may be, less what WeChat made us slow down to."""
         return self._limit()
+
+    def callbacks(self) -> CallbacksNow:
+        """Return what WeChat told and what is not done with."""
+        app_no = self._terms.catalogue.app.app_no
+        with self._database.transaction() as connection:
+            counted = pushes.counts(connection, app_no)
+            return CallbacksNow(
+                waiting=events.waiting_count(connection, app_no),
+                left=events.left(connection, app_no, limit=_MOST_LEFT),
+                to_forward=counted[PushState.WAITING],
+                dead=counted[PushState.DEAD],
+            )
 
     def quota(self, touser: str) -> Quota:
         """Return how much of the day's quota a user has had."""

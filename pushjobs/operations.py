@@ -23,7 +23,7 @@ from pushjobs.domain.pause import Pause, PauseReason
 from pushjobs.errors import InvalidInput, InvalidMoment, NotFound, NotPossible
 from pushjobs.pace import Limit
 from pushjobs.request import Terms
-from pushjobs.store import jobs, paces, pauses, reopening, templates
+from pushjobs.store import jobs, paces, pauses, pushes, reopening, templates
 from pushjobs.store.database import Database, Transaction
 from pushjobs.store.jobs import Filter
 from pushjobs.store.reopening import SEND_AGAIN_SECONDS
@@ -186,6 +186,11 @@ class Operations:
         template_no = self._template_no(template_id)
         with self._database.transaction() as connection:
             templates.set_policies(connection, template_no, **values)
+
+    def forward_again(self) -> int:
+        """Try the app's own door again with every callback it did not take for most of a day; return how many."""
+        with self._database.transaction() as connection:
+            return pushes.revive(connection, self._terms.catalogue.app.app_no)
 
     def _reopen(self, transition: Transition, change: _Change, ids: Iterable[int], which: Which) -> Reopened:
         named = _ids(ids)

@@ -31,6 +31,8 @@ class TaskName(StrEnum):
     RESEND = "pushjobs.resend"
     PRUNE = "pushjobs.prune"
     REFRESH = "pushjobs.refresh"
+    APPLY = "pushjobs.apply"
+    FORWARD = "pushjobs.forward"
 
 
 class QueueName(StrEnum):
@@ -40,6 +42,7 @@ class QueueName(StrEnum):
     BULK = "pushjobs.bulk"
     INTAKE = "pushjobs.intake"
     TICKS = "pushjobs.ticks"
+    CALLBACKS = "pushjobs.callbacks"
 
 
 BROKER_OPTIONS: dict[str, Any] = {

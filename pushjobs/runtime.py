@@ -24,13 +24,15 @@ from pushjobs.delivery.settle import Settlement
 from pushjobs.delivery.settler import Settler
 from pushjobs.domain.job import Lane
 from pushjobs.domain.template import Template
-from pushjobs.errors import PushJobsError
+from pushjobs.errors import Misconfigured, PushJobsError
+from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
 from pushjobs.limits import LiveLimit
 from pushjobs.operations import Operations
 from pushjobs.pace import Limit, Pace
 from pushjobs.producer import Producer
 from pushjobs.queue import Publisher
+from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
 from pushjobs.request import Terms
 from pushjobs.settings import Settings
@@ -41,6 +43,8 @@ from pushjobs.templates import Templates
 from pushjobs.upkeep import Upkeep
 from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
+from pushjobs.wechat.events import Callbacks
+from pushjobs.wechat.forward import Forward
 from pushjobs.wechat.login import Login
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import DailyQuota, daily_quota
@@ -139,6 +143,29 @@ class Runtime:
             limit=self._limit,
             app_daily_limit=self.settings.app_daily_limit,
         )
+
+    @cached_property
+    def callbacks(self) -> Door:
+        """The callback door."""
+        settings, database = self.settings, self.database  # first, as above
+        aes_key = settings.callback_aes_key
+        read = Callbacks(
+            self._terms.appid,
+            token=settings.require_callback_token,
+            aes_key=None if aes_key is None else aes_key.get_secret_value(),
+        )
+        sealer = None if settings.callback_forward_url is None else self.sealer
+        return Door(database, self._terms, read, lookup=self._lookup, sealer=sealer, emit=emit)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """Applies what the callback door took."""
+        return Receipts(self.database, emit=emit)
+
+    @cached_property
+    def forwarding(self) -> Forwarding:
+        """Forwards what the callback door took to the app's own."""
+        return Forwarding(self.database, self._terms, self._loop, self._forward, sealer=self.sealer, emit=emit)
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -247,6 +274,17 @@ class Runtime:
         return self._loop.run(make())
 
     @cached_property
+    def _forward(self) -> Forward:
+        url, token = self.settings.callback_forward_url, self.settings.require_callback_token
+        if url is None:
+            raise Misconfigured("PUSHJOBS_CALLBACK_FORWARD_URL is not set: there is no door to forward callbacks to")
+
+        async def make() -> Forward:
+            return Forward(url, token=token)
+
+        return self._loop.run(make())
+
+    @cached_property
     def _redis(self) -> Redis:
         return Redis.from_url(self.settings.require_redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
 
@@ -280,5 +318,7 @@ class Runtime:
     async def _close_calling(self) -> None:
         if "_client" in vars(self):
             await self._client.aclose()
+        if "_forward" in vars(self):
+            await self._forward.aclose()
         if "_redis" in vars(self):
             await self._redis.aclose()

@@ -9,8 +9,10 @@ import base64
 import binascii
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -29,6 +31,8 @@ _LONGEST_CALL = 12.0
 """A longer call would not fit the lease with a second to spare (fine print 12.1)."""
 
 _KEY_BYTES = 32
+_TOKEN = re.compile("[A-Za-z0-9]{3,32}")
+_AES_KEY = re.compile("[A-Za-z0-9]{43}")
 _PREFIX = "PUSHJOBS_"
 _WECHAT = {"wechat_base_url", "wechat_appid", "wechat_secret"}
 
@@ -45,6 +49,15 @@ class Settings(BaseSettings):
     wechat_base_url: str = Field(default="https://api.weixin.qq.com", description="Where WeChat's API is.")
     wechat_appid: str | None = Field(default=None, description="The Mini Program's appid.")
     wechat_secret: SecretStr | None = Field(default=None, description="The Mini Program's secret.")
+    callback_token: SecretStr | None = Field(
+        default=None, description="The Token of WeChat's message push: 3 to 32 letters and digits; unset: no callbacks."
+    )
+    callback_aes_key: SecretStr | None = Field(
+        default=None, description="Its EncodingAESKey, 43 letters and digits; unset: callbacks come in plain."
+    )
+    callback_forward_url: str | None = Field(
+        default=None, description="The app's own door, which gets every callback, signed as by WeChat; unset: none."
+    )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Comma-separated base64 keys of 32 bytes: the first encrypts, all decrypt."
     )
@@ -85,6 +98,29 @@ class Settings(BaseSettings):
             _key_bytes(value)
         return value
 
+    @field_validator("callback_token")
+    @classmethod
+    def _is_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("is no Token of WeChat's: 3 to 32 letters and digits")
+        return value
+
+    @field_validator("callback_aes_key")
+    @classmethod
+    def _is_aes_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _AES_KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("is no EncodingAESKey of WeChat's: 43 letters and digits")
+        return value
+
+    @field_validator("callback_forward_url")
+    @classmethod
+    def _is_door(cls, value: str | None) -> str | None:
+        if value is not None:
+            address = urlsplit(value)
+            if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.fragment:
+                raise ValueError("is no address such as https://host/path, without a query: the signature comes there")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _is_zone(cls, value: str) -> str:
@@ -109,6 +145,13 @@ class Settings(BaseSettings):
         if (self.wechat_appid is None) != (self.wechat_secret is None):
             missing = "WECHAT_SECRET" if self.wechat_secret is None else "WECHAT_APPID"
             raise ValueError(f"PUSHJOBS_{missing} is missing: appid and secret come together")
+        return self
+
+    @model_validator(mode="after")
+    def _can_prove_callbacks(self) -> Self:
+        for name in ("callback_aes_key", "callback_forward_url"):
+            if getattr(self, name) is not None and self.callback_token is None:
+                raise ValueError(f"PUSHJOBS_CALLBACK_TOKEN is missing: {name.upper()} needs it")
         return self
 
     @property
@@ -143,6 +186,13 @@ class Settings(BaseSettings):
         if self.wechat_appid is None or self.wechat_secret is None:
             raise Misconfigured("PUSHJOBS_WECHAT_APPID and PUSHJOBS_WECHAT_SECRET are not set: no app to send for")
         return self.wechat_appid, self.wechat_secret.get_secret_value()
+
+    @property
+    def require_callback_token(self) -> str:
+        """The token of WeChat's message push; raises Misconfigured where it is missing."""
+        if self.callback_token is None:
+            raise Misconfigured("PUSHJOBS_CALLBACK_TOKEN is not set: nothing would prove that a callback is WeChat's")
+        return self.callback_token.get_secret_value()
 
     @property
     def require_encryption_keys(self) -> tuple[bytes, ...]:

@@ -59,7 +59,7 @@ class Upkeep:
         return resent
 
     def prune(self) -> int:
-        """Delete drain figures, idempotency keys and form ids that have served their time; return how many rows."""
+        """Delete what has served its time: drain figures, keys, form ids, callbacks; return how many rows."""
         pruned = 0
         while True:
             with self._database.transaction() as connection:

@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from pushjobs.cli.options import AsJson, Directory, Reference, TemplateId, ToUser, opened
 from pushjobs.cli.shown import local, outcome, show_history, show_jobs, show_json, show_pairs, show_table
-from pushjobs.domain.job import JobState
+from pushjobs.domain.job import Job, JobState
 from pushjobs.errors import InvalidInput
 
 __all__ = ["cancel", "jobs", "reschedule", "show"]
@@ -63,6 +64,7 @@ def show(job: _JobNumber, directory: Directory = None, as_json: AsJson = False) 
         *((name.replace("_", " "), local(moment, zone)) for name, moment in moments.items()),
         ("attempts", str(found.attempts)),
         ("msgid", str(found.msgid or "")),
+        ("receipt", _receipt(found, zone)),
     ]
     show_pairs([pair for pair in pairs if pair[1]])
     show_history(history, zone)
@@ -102,3 +104,10 @@ def reschedule(
         show_json(moved)
     else:
         typer.echo(f"job {moved.id} is scheduled for {local(moved.time, zone)} ({zone.key})")
+
+
+def _receipt(job: Job, zone: ZoneInfo) -> str:
+    if job.receipt is None:
+        return ""
+    code = str(job.receipt.errcode) if job.receipt.errcode else ""
+    return " ".join(filter(None, (job.receipt.state, code, job.receipt.status, local(job.receipt.at, zone))))

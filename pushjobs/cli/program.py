@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pushjobs.cli.administration import database
+from pushjobs.cli.callbacks import callback
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.inspecting import quota, why
@@ -44,6 +45,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(consent)
+app.add_typer(callback)
 app.add_typer(template)
 app.add_typer(wechat)
 app.add_typer(database)

@@ -2,16 +2,21 @@
 
 Exponential with full jitter: the delay is drawn evenly from nothing to the cap of its attempt, so that jobs that
 failed together do not come back together (wechat-api.md section 6.3: 2 s doubling, 5 min at most, 5 attempts).
+What is forwarded to the app's own door is tried for most of a day: it may come twice, and must not be lost.
 """
 
 from datetime import timedelta
 
-__all__ = ["MAX_ATTEMPTS", "retry_delay"]
+__all__ = ["MAX_ATTEMPTS", "MAX_FORWARDS", "forward_delay", "retry_delay"]
 
 MAX_ATTEMPTS = 5
 
+MAX_FORWARDS = 24
+
 _FIRST = 2.0
 _LONGEST = 300.0
+_FIRST_FORWARD = 5.0
+_LONGEST_FORWARD = 3600.0
 
 
 def retry_delay(attempt: int, *, draw: float) -> timedelta:
@@ -21,3 +26,11 @@ def retry_delay(attempt: int, *, draw: float) -> timedelta:
     """
     cap = min(_LONGEST, _FIRST * 2.0 ** max(attempt - 1, 0))
     return timedelta(seconds=max(1.0, cap * draw))
+
+
+def forward_delay(attempt: int, *, draw: float) -> timedelta | None:
+    """Return the delay after the `attempt`-th try to forward a push, half of it jitter; None after the last one."""
+    if attempt >= MAX_FORWARDS:
+        return None
+    cap = min(_LONGEST_FORWARD, _FIRST_FORWARD * 2.0 ** max(attempt - 1, 0))
+    return timedelta(seconds=cap * (1 + draw) / 2)

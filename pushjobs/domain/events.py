@@ -18,6 +18,8 @@ __all__ = [
     "CatalogueRead",
     "CatalogueUnread",
     "Event",
+    "EventsApplied",
+    "EventsUnreadable",
     "IntakeRefused",
     "JobsReleased",
     "JobsRescued",
@@ -25,6 +27,7 @@ __all__ = [
     "JobsUnpublished",
     "MessageUnreadable",
     "Paused",
+    "PushesNotTaken",
     "SettleBroke",
     "SettleRepeated",
     "SliceSettled",
@@ -170,12 +173,47 @@ class CatalogueUnread:
     fault: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsApplied:
+    """A slice of what WeChat told was put where it belongs.
+
+    `confirmed`: jobs that were in doubt and are sent by a receipt. `waiting`: receipts that no job fits yet. `left`:
+    those that none has fitted for as long as one might.
+    """
+
+    receipts: int
+    confirmed: int
+    consents: int
+    waiting: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsUnreadable:
+    """WeChat told something of ours in a shape that nobody knows; it was forwarded, if anything is, and not applied."""
+
+    app_no: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushesNotTaken:
+    """The app's own door did not take callbacks. They are tried again, but for those that are `dead`."""
+
+    app_no: int
+    pushes: int
+    dead: int
+    fault: str
+
+
 Event = (
     AllowanceUnknown
     | BatchDropped
     | CallBroke
     | CatalogueRead
     | CatalogueUnread
+    | EventsApplied
+    | EventsUnreadable
     | IntakeRefused
     | JobsReleased
     | JobsRescued
@@ -183,6 +221,7 @@ Event = (
     | JobsUnpublished
     | MessageUnreadable
     | Paused
+    | PushesNotTaken
     | SettleBroke
     | SettleRepeated
     | SliceSettled

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from pushjobs.domain.receipt import JobReceipt
+
 __all__ = ["DEFAULT_LIFE", "DoubtPolicy", "Job", "JobId", "JobState", "Lane", "OnQuota", "Reason"]
 
 JobId = NewType("JobId", int)
@@ -79,6 +81,7 @@ class Reason(StrEnum):
     SLOT_MISSED = "slot_missed"
     REPLAYED = "replayed"
     RESOLVED = "resolved"
+    RECEIPT = "receipt"
     SLOW_DOWN = "slow_down"
     DAY_OVER = "day_over"
     TOKEN = "token"  # noqa: S105 - the word, not a secret
@@ -101,7 +104,7 @@ class Job:
 
     All times are aware and in UTC. `time` is the moment that was asked for; `due_at` the moment it will be tried next
     (later than `time` after a retry or a deferral). `errcode` is WeChat's last answer, `msgid` WeChat's number of the
-    message once sent. The message itself is not part of it: it stays encrypted.
+    message once sent, `receipt` what it told of it afterwards. The message itself is not part of it: it stays sealed.
     """
 
     id: JobId
@@ -120,3 +123,4 @@ class Job:
     created_at: datetime
     called_at: datetime | None
     closed_at: datetime | None
+    receipt: JobReceipt | None = None

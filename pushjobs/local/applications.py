@@ -51,8 +51,8 @@ def beat(installation: Installation, environment: Mapping[str, str]) -> Applicat
 
 
 def workers(installation: Installation, environment: Mapping[str, str], *, bulk: int) -> list[Application]:
-    """Return one process for ticks, one for urgent jobs and the intake, and `bulk` processes for the rest."""
-    nodes = (("pushjobs.ticks", 1), ("pushjobs.urgent,pushjobs.intake", 1), ("pushjobs.bulk", bulk))
+    """Return one process for ticks, one for urgent jobs and the intake, `bulk` processes for the rest."""
+    nodes = (("pushjobs.ticks", 1), ("pushjobs.urgent,pushjobs.intake", 1), ("pushjobs.bulk,pushjobs.callbacks", bulk))
     return [
         Application(
             name=name,

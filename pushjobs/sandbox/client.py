@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-__all__ = ["Pace", "ReceivedSend", "SandboxClient", "SandboxError", "Summary"]
+__all__ = ["CallbackCounts", "Pace", "ReceivedSend", "SandboxClient", "SandboxError", "Summary"]
 
 _TIMEOUT_SECONDS = 30.0
 _PAGE = 5000
@@ -57,6 +57,18 @@ class Summary:
     first_arrival: float | None
     last_arrival: float | None
     peak_per_second: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackCounts:
+    """Events `told`, and what became of them; `tries` made, `handshakes` that succeeded."""
+
+    told: int
+    taken: int
+    given_up: int
+    waiting: int
+    tries: int
+    handshakes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +129,14 @@ class SandboxClient:
     def mark_users(self, touser: str | Sequence[str], are: str, **more: str) -> None:
         """Say that users are `known`, `refusing` (43101) or `invalid` (40003)."""
         self._call("POST", "users", {"touser": touser, "are": are, **more})
+
+    def tell(self, event: str, touser: str | Sequence[str], answers: Mapping[str, str], **more: str) -> None:
+        """Have users answer a dialog (`popup`) or change their minds (`change`): template id → accept or reject."""
+        self._call("POST", "events", {"event": event, "touser": touser, "answers": dict(answers), **more})
+
+    def callbacks(self) -> CallbackCounts:
+        """Return what became of the events that were pushed."""
+        return CallbackCounts(**self._call("GET", "callbacks"))
 
     def order_fault(self, kind: str, match: Mapping[str, Any] | None = None, **more: Any) -> int:  # noqa: ANN401 - JSON
         """Have calls go wrong as `kind` says (`faults.FaultKind`, `faults.Rule`); return the order's number."""

@@ -7,6 +7,7 @@ WeChat's doors. They are not counted, and they never fail on order.
 from collections.abc import Callable
 from typing import Any
 
+from pushjobs.sandbox.callbacks import popup_or_change
 from pushjobs.sandbox.faults import read_rule
 from pushjobs.sandbox.request import Request
 from pushjobs.sandbox.world import FORM_ID_LIFE, LOGIN_CODE_LIFE, PREPAY_MESSAGES, App, FormId, LoginCode, World
@@ -111,6 +112,31 @@ def _mark_users(world: World, request: Request) -> _Json:
     return {}
 
 
+def _tell_event(world: World, request: Request) -> _Json:
+    """Let `touser` answer a dialog (`event` popup) or change a mind (change): `answers`, template → accept or reject.
+
+    A yes adds a credit and a no takes all away, as it does at WeChat; the event is pushed where callbacks go to.
+    """
+    wanted = _object(request)
+    app, name, answers = _app(world, wanted), wanted.get("event"), wanted.get("answers")
+    if world.settings.callback_url is None:
+        raise ValueError("no callback_url is set: there is nobody to push to")
+    if name not in {"popup", "change"}:
+        raise ValueError("event takes popup and change")
+    if not isinstance(answers, dict) or not answers or not set(answers.values()) <= {"accept", "reject"}:
+        raise ValueError("answers maps template ids to accept or reject")
+    for touser in _users(wanted):
+        for template_id, answer in answers.items():
+            key = (touser, template_id)
+            app.credits[key] = app.credits.get(key, 0) + 1 if answer == "accept" else 0
+        world.callbacks.push(popup_or_change(app.appid, touser, name, answers), world.settings)
+    return {}
+
+
+def _read_callbacks(world: World, _request: Request) -> _Json:
+    return dict(world.callbacks.counts())
+
+
 def _list_faults(world: World, _request: Request) -> _Json:
     return [rule.as_json() for rule in world.faults.rules]
 
@@ -171,6 +197,8 @@ _DOORS: dict[str, dict[str, Callable[[World, Request], _Json]]] = {
     "form_ids": {"POST": _add_form_ids},
     "login_codes": {"POST": _add_login_codes},
     "users": {"POST": _mark_users},
+    "events": {"POST": _tell_event},
+    "callbacks": {"GET": _read_callbacks},
     "faults": {"GET": _list_faults, "POST": _order_fault, "DELETE": _clear_faults},
     "reset": {"POST": _reset},
 }

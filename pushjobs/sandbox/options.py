@@ -4,12 +4,23 @@ The defaults are the strict ones: a stand-in that forgives more than WeChat woul
 here reads the environment.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["DEFAULT_APPID", "DEFAULT_SECRET", "Behave", "Consents", "SandboxOptions", "Settings", "Users"]
+__all__ = [
+    "DEFAULT_APPID",
+    "DEFAULT_SECRET",
+    "Behave",
+    "CallbackFormat",
+    "CallbackMode",
+    "Consents",
+    "SandboxOptions",
+    "Settings",
+    "Users",
+]
 
 DEFAULT_APPID = "wxsandbox00000000"
 DEFAULT_SECRET = "sandbox-secret"  # noqa: S105 - guards nothing: every sandbox has it
@@ -29,6 +40,21 @@ class Consents(StrEnum):
     LEDGER = "ledger"
 
 
+class CallbackMode(StrEnum):
+    """How callbacks are pushed: readable, encrypted, or both at once."""
+
+    PLAIN = "plain"
+    COMPATIBLE = "compatible"
+    SECURE = "secure"
+
+
+class CallbackFormat(StrEnum):
+    """What callbacks are written in."""
+
+    JSON = "json"
+    XML = "xml"
+
+
 class Users(StrEnum):
     """Whose open ids are valid: any that is not empty, or only those that were made known."""
 
@@ -44,6 +70,9 @@ class Settings:
     unknown fields as WeChat does. The three limits hold per app and call, and are off when None: calls in any sliding
     second (44990), in a clock minute (45011), in a day in Shanghai (45009). `msgid` and `keep_bodies` false leave the
     message's number out of answers, and bodies out of the log.
+
+    With a `callback_url` every accepted subscribe message is followed by a sent event, whose ErrorCode is
+    `callback_errcode`; the other four are what WeChat's console asks for.
     """
 
     latency_ms: float = 0
@@ -57,6 +86,12 @@ class Settings:
     per_second: int | None = None
     per_minute: int | None = None
     per_day: int | None = None
+    callback_url: str | None = None
+    callback_token: str = ""
+    callback_aes_key: str = ""
+    callback_mode: CallbackMode = CallbackMode.PLAIN
+    callback_format: CallbackFormat = CallbackFormat.JSON
+    callback_errcode: int = 0
 
     def __post_init__(self) -> None:
         for name in ("latency_ms", "jitter_ms"):
@@ -70,13 +105,33 @@ class Settings:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 0):
                 raise ValueError(f"{name} must be a whole number from 0, or null for no limit")
+        self._check_callbacks()
+
+    def _check_callbacks(self) -> None:
+        url = self.callback_url
+        if url is None:
+            return
+        if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+            raise ValueError("callback_url must be http://host/path or https, without a query")
+        if not re.fullmatch("[A-Za-z0-9]{3,32}", self.callback_token):
+            raise ValueError("callback_token must be 3 to 32 letters and digits")
+        if self.callback_mode is not CallbackMode.PLAIN and not re.fullmatch("[A-Za-z0-9]{43}", self.callback_aes_key):
+            raise ValueError("callback_aes_key must be 43 letters and digits")
+        if type(self.callback_errcode) is not int:
+            raise ValueError("callback_errcode must be a whole number")
 
     def changed(self, changes: Mapping[str, Any]) -> "Settings":
         """Return these settings with JSON `changes` applied; ValueError names what is wrong."""
         known = {each.name for each in fields(self)}
         if unknown := sorted(set(changes) - known):
             raise ValueError(f"no setting {unknown[0]}; there are {', '.join(sorted(known))}")
-        words: dict[str, type[StrEnum]] = {"behave": Behave, "users": Users, "consents": Consents}
+        words: dict[str, type[StrEnum]] = {
+            "behave": Behave,
+            "users": Users,
+            "consents": Consents,
+            "callback_mode": CallbackMode,
+            "callback_format": CallbackFormat,
+        }
         read: dict[str, Any] = {name: words[name](value) if name in words else value for name, value in changes.items()}
         return replace(self, **read)
 

@@ -14,6 +14,7 @@ import uvloop
 
 from pushjobs.sandbox import doors, paths
 from pushjobs.sandbox.answers import Refusal, refusal, refusal_content
+from pushjobs.sandbox.callbacks import sent
 from pushjobs.sandbox.connection import Connection, Reply, whole_answer
 from pushjobs.sandbox.control import PREFIX, control
 from pushjobs.sandbox.faults import FaultKind, Rule
@@ -59,6 +60,7 @@ class Sandbox:
                 request, verdict, fault=rule.kind if rule else None, keep_body=self.world.settings.keep_bodies
             )
             content = verdict.content
+            self._push_receipt(verdict)
             reply = Reply(data=whole_answer(content), holds=verdict.holds, touser=verdict.touser)
         if b"rid: " in content:
             self.world.past_requests.note(request, content, self._appid(request))
@@ -66,6 +68,12 @@ class Sandbox:
         if rule is not None:
             _spoil(reply, rule)
         return reply
+
+    def _push_receipt(self, verdict: Verdict) -> None:
+        settings = self.world.settings
+        if settings.callback_url is not None and verdict.msgid:
+            event = sent(verdict.appid, verdict.touser, verdict.template_id, verdict.msgid, settings.callback_errcode)
+            self.world.callbacks.push(event, settings)
 
     def _fault(self, request: Request) -> Rule | None:
         appid = self._appid(request)
@@ -132,12 +140,16 @@ async def _serve(options: SandboxOptions, ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
-    answer = Sandbox(options).answer
-    server = await loop.create_server(lambda: Connection(answer, loop), options.host, options.port, backlog=_BACKLOG)
+    sandbox = Sandbox(options)
+    pushing = asyncio.create_task(sandbox.world.callbacks.run())
+    server = await loop.create_server(
+        lambda: Connection(sandbox.answer, loop), options.host, options.port, backlog=_BACKLOG
+    )
     port = server.sockets[0].getsockname()[1]
     ready(f"http://{options.host}:{port}")
     await stop.wait()
     server.close()
+    pushing.cancel()
 
 
 def _announce(base_url: str) -> None:

@@ -12,6 +12,7 @@ from itertools import count
 
 from pushjobs import clock
 from pushjobs.sandbox.answers import Refusal, refusal
+from pushjobs.sandbox.callbacks import Callbacks
 from pushjobs.sandbox.catalogue import LONG_TERM, Template, legacy_templates, ready_templates
 from pushjobs.sandbox.faults import Faults
 from pushjobs.sandbox.limits import Meter
@@ -79,6 +80,7 @@ class World:
         self.tokens = Tokens()
         # WeChat's msgids are 64-bit integers, far above what a double holds; the clock makes them differ between runs.
         self.msgids: Iterator[int] = count(int(clock.now().timestamp() * 1_000_000_000))
+        self.callbacks = Callbacks()
         self.reset()
 
     def reset(self) -> None:
@@ -88,6 +90,7 @@ class World:
         self.faults = Faults()
         self.received = Received()
         self.past_requests = PastRequests()
+        self.callbacks.reset()
 
     def app_of(self, token: str | None, at: float) -> App | Refusal:
         """Return the app a token speaks for, or WeChat's refusal of the token."""

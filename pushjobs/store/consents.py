@@ -1,4 +1,10 @@
-"""The consent ledger: held, spent and given back a slice at a time, in the transactions that admit and settle."""
+"""The consent ledger: held, spent and given back a slice at a time, in the transactions that admit and settle.
+
+Yes and no come in any order, by several ways, late. What counts is when they were said: a row knows when its oldest and
+its latest credit was given and when the last no was said, so that a no takes away only what was given before it, and a
+yes that was said before a no is void even if we hear of it afterwards (fine print 12.17). A no from between the oldest
+and the latest credit leaves one: more would have to know the moment of each.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause
 
 from pushjobs.domain.consent import Consent
 from pushjobs.store.database import as_json, statement
 
-__all__ = ["Change", "Key", "Turn", "grant", "hold", "read", "revoke", "settle"]
+__all__ = ["Change", "Key", "Turn", "grant", "hold", "read", "revoke", "settle", "tell"]
 
 Key = tuple[bytes, int]
 """A recipient and a template: (recipient, template_no)."""
@@ -54,7 +60,31 @@ WITH wanted AS (
 )
 SELECT * FROM locked""")
 
-# An emptied ledger learns of users it had never heard of; one given a credit after the call keeps that one.
+# Words of the statements below. What users told by events: WeChat tells whole seconds, so a yes counts from the end of
+# its second and a no from its beginning, and neither takes away what may have been said after it. And what a no, said
+# at `@no`, leaves of a row `c`.
+_WORDS = {
+    "@told": """told AS (
+    SELECT e.app_no, e.recipient, t.template_no, e.kind,
+           e.happened_at + CASE e.kind WHEN 'consent_given' THEN interval '999999 microseconds' ELSE '0' END AS at
+      FROM pushjobs.events e JOIN pushjobs.templates t USING (app_no, template_id)
+     WHERE e.event_no = ANY (:numbers) AND e.kind IN ('consent_given', 'consent_withdrawn')
+)""",
+    "@credits": """CASE WHEN c.granted_from > @no THEN c.credits
+                WHEN c.granted_at > @no THEN least(c.credits, 1) ELSE 0 END""",
+    "@from": "CASE WHEN c.granted_from > @no THEN c.granted_from ELSE c.granted_at END",
+    "@standing": "(c.is_standing AND c.granted_at > @no)",
+}
+
+
+def _statement(sql: str, *, no: str = "") -> TextClause:
+    for name, words in _WORDS.items():
+        sql = sql.replace(name, words)
+    return statement(sql.replace("@no", no))
+
+
+# An emptied ledger learns of users it had never heard of. The slice's other pairs are locked on the way: new rows first
+# and old ones after would be two orders. An update that updates nothing locks all the same.
 _LEARN = statement("""
 WITH changes AS (
     SELECT decode(s.recipient, 'hex') AS recipient, s.template_no, s.turn, s.held, s.called_at
@@ -62,9 +92,14 @@ WITH changes AS (
                                             called_at timestamptz)
 )
 INSERT INTO pushjobs.consents AS c (app_no, recipient, template_no)
-SELECT :app_no, recipient, template_no FROM changes WHERE turn = 'emptied' ORDER BY recipient, template_no
-    ON CONFLICT DO NOTHING""")
-_CHANGE = statement("""
+SELECT :app_no, recipient, template_no FROM changes s
+ WHERE turn = 'emptied'
+    OR EXISTS (SELECT FROM pushjobs.consents k WHERE k.app_no = :app_no AND k.recipient = s.recipient
+                                                 AND k.template_no = s.template_no)
+ ORDER BY recipient, template_no
+    ON CONFLICT (app_no, recipient, template_no) DO UPDATE SET held = c.held WHERE false""")
+_CHANGE = _statement(
+    """
 WITH changes AS (
     SELECT decode(s.recipient, 'hex') AS recipient, s.template_no, s.turn, s.held, s.called_at
       FROM json_to_recordset(:changes) AS s(recipient text, template_no int, turn text, held int,
@@ -77,26 +112,71 @@ UPDATE pushjobs.consents c
    SET held = greatest(c.held - s.held, 0),
        credits = CASE s.turn WHEN 'spent' THEN greatest(c.credits - 1, 0)
                              WHEN 'returned' THEN c.credits + 1
-                             WHEN 'emptied' THEN CASE WHEN c.granted_at > s.called_at THEN least(c.credits, 1)
-                                                      ELSE 0 END
+                             WHEN 'emptied' THEN @credits
                              ELSE c.credits END,
-       is_standing = c.is_standing AND (s.turn <> 'emptied' OR c.granted_at > s.called_at)
+       granted_from = CASE WHEN s.turn = 'emptied' THEN @from ELSE c.granted_from END,
+       is_standing = CASE WHEN s.turn = 'emptied' THEN coalesce(@standing, false) ELSE c.is_standing END,
+       refused_at = CASE WHEN s.turn = 'emptied' THEN greatest(c.refused_at, s.called_at) ELSE c.refused_at END
   FROM changes s
  WHERE c.app_no = :app_no AND c.recipient = s.recipient AND c.template_no = s.template_no
-   AND (c.recipient, c.template_no) IN (SELECT recipient, template_no FROM locked)""")
+   AND (c.recipient, c.template_no) IN (SELECT recipient, template_no FROM locked)""",
+    no="s.called_at",
+)
 
 _GRANT = statement("""
-INSERT INTO pushjobs.consents AS c (app_no, recipient, template_no, credits, is_standing, granted_at)
-SELECT :app_no, decode(g.recipient, 'hex'), g.template_no, sum(g.credits), bool_or(g.is_standing), now()
+INSERT INTO pushjobs.consents AS c (app_no, recipient, template_no, credits, is_standing, granted_from, granted_at)
+SELECT :app_no, decode(g.recipient, 'hex'), g.template_no, sum(g.credits), bool_or(g.is_standing), now(), now()
   FROM json_to_recordset(:grants) AS g(recipient text, template_no int, credits int, is_standing boolean)
  GROUP BY g.recipient, g.template_no ORDER BY g.recipient, g.template_no
     ON CONFLICT (app_no, recipient, template_no) DO UPDATE
    SET credits = c.credits + excluded.credits, is_standing = c.is_standing OR excluded.is_standing,
+       granted_from = CASE WHEN c.credits = 0 THEN excluded.granted_from ELSE c.granted_from END,
        granted_at = excluded.granted_at""")
 _REVOKE = statement("""
+INSERT INTO pushjobs.consents AS c (app_no, recipient, template_no, refused_at)
+VALUES (:app_no, :recipient, :template_no, now())
+    ON CONFLICT (app_no, recipient, template_no) DO UPDATE
+   SET credits = 0, is_standing = false, refused_at = excluded.refused_at""")
+_NAME = statement("""
+INSERT INTO pushjobs.templates (app_no, template_id)
+SELECT DISTINCT e.app_no, e.template_id FROM pushjobs.events e
+ WHERE e.event_no = ANY (:numbers) AND e.kind IN ('consent_given', 'consent_withdrawn')
+   AND NOT EXISTS (SELECT FROM pushjobs.templates t WHERE (t.app_no, t.template_id) = (e.app_no, e.template_id))
+ ORDER BY e.app_no, e.template_id
+    ON CONFLICT DO NOTHING""")
+# Locks every pair in one order, the new ones too.
+_KNOW = _statement("""
+WITH @told
 INSERT INTO pushjobs.consents AS c (app_no, recipient, template_no)
-VALUES (:app_no, :recipient, :template_no)
-    ON CONFLICT (app_no, recipient, template_no) DO UPDATE SET credits = 0, is_standing = false""")
+SELECT DISTINCT app_no, recipient, template_no FROM told ORDER BY app_no, recipient, template_no
+    ON CONFLICT (app_no, recipient, template_no) DO UPDATE SET held = c.held WHERE false""")
+_TELL = _statement(
+    """
+WITH @told, asked AS (
+    SELECT app_no, recipient, template_no, max(at) FILTER (WHERE kind = 'consent_withdrawn') AS refused_at,
+           array_agg(at) FILTER (WHERE kind = 'consent_given') AS given
+      FROM told GROUP BY app_no, recipient, template_no
+), weighed AS (
+    SELECT c.app_no, c.recipient, c.template_no, greatest(c.refused_at, a.refused_at) AS refused_at, a.given,
+           CASE WHEN n.is_news THEN @credits ELSE c.credits END AS credits,
+           CASE WHEN n.is_news THEN @from ELSE c.granted_from END AS granted_from,
+           CASE WHEN n.is_news THEN coalesce(@standing, false) ELSE c.is_standing END AS is_standing
+      FROM asked a JOIN pushjobs.consents c USING (app_no, recipient, template_no),
+           LATERAL (SELECT a.refused_at > coalesce(c.refused_at, '-infinity') AS is_news) n
+), counted AS (
+    SELECT w.*, y.yeses, y.earliest, y.latest
+      FROM weighed w,
+           LATERAL (SELECT count(*)::int AS yeses, min(at) AS earliest, max(at) AS latest FROM unnest(w.given) AS g(at)
+                     WHERE at > coalesce(w.refused_at, '-infinity')) y
+)
+UPDATE pushjobs.consents c
+   SET credits = n.credits + n.yeses, is_standing = n.is_standing, refused_at = n.refused_at,
+       granted_from = CASE WHEN n.credits = 0 THEN n.earliest ELSE least(n.granted_from, n.earliest) END,
+       granted_at = greatest(c.granted_at, n.latest)
+  FROM counted n
+ WHERE c.app_no = n.app_no AND c.recipient = n.recipient AND c.template_no = n.template_no""",
+    no="a.refused_at",
+)
 _READ = statement("""
 SELECT recipient, template_no, credits, held, is_standing FROM pushjobs.consents
  WHERE app_no = :app_no AND recipient = :recipient ORDER BY template_no""")
@@ -131,6 +211,12 @@ def revoke(connection: Connection, app_no: int, key: Key) -> None:
     """Take away every credit and the standing consent of a pair."""
     recipient, template_no = key
     connection.execute(_REVOKE, {"app_no": app_no, "recipient": recipient, "template_no": template_no})
+
+
+def tell(connection: Connection, numbers: Sequence[int]) -> None:
+    """Write what users said by the events of these numbers, in whatever order they came."""
+    for each in (_NAME, _KNOW, _TELL):
+        connection.execute(each, {"numbers": list(numbers)})
 
 
 def read(connection: Connection, app_no: int, recipient: bytes) -> Mapping[int, Consent]:

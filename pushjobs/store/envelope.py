@@ -4,10 +4,12 @@ A job's envelope holds the open id, the form id, and the content unless that is 
 and for its own recipient. A shared content opens only in its app and for its template.
 """
 
+from typing import Any
+
 from pushjobs.domain.message import Content, FormIdKind, Message
 from pushjobs.store.sealing import Sealer
 
-__all__ = ["open_message", "seal_content", "seal_message"]
+__all__ = ["open_message", "open_push", "seal_content", "seal_message", "seal_push"]
 
 
 def seal_message(sealer: Sealer, message: Message, *, appid: str, recipient: bytes, is_shared: bool) -> bytes:
@@ -41,9 +43,24 @@ def open_message(
     )
 
 
+def seal_push(sealer: Sealer, record: dict[str, str], *, appid: str, key: bytes) -> bytes:
+    """Seal what a callback brought, to be forwarded."""
+    return sealer.seal(record, _push(appid, key))
+
+
+def open_push(sealer: Sealer, sealed: bytes, *, appid: str, key: bytes) -> dict[str, Any]:
+    """Open a push; raise Undecryptable."""
+    record: dict[str, Any] = sealer.open(sealed, _push(appid, key))
+    return record
+
+
 def _job(appid: str, recipient: bytes) -> bytes:
     return b"jobs\0" + appid.encode() + b"\0" + recipient
 
 
 def _content(appid: str, template_id: str) -> bytes:
     return b"contents\0" + appid.encode() + b"\0" + template_id.encode()
+
+
+def _push(appid: str, key: bytes) -> bytes:
+    return b"pushes\0" + appid.encode() + b"\0" + key

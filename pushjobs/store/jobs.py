@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from pushjobs.domain.job import Job, JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition, sources
+from pushjobs.domain.receipt import JobReceipt, ReceiptState
 from pushjobs.store.database import statement
-from pushjobs.store.tables import apps, job_history, jobs, templates
+from pushjobs.store.tables import apps, job_history, jobs, receipts, templates
 
 __all__ = ["Filter", "Happening", "cancel", "cancel_matching", "count_by_state", "find", "get", "history", "reschedule"]
 
@@ -52,9 +53,18 @@ class Happening:
 _AT_ONCE = 1000
 
 _JOB: Select[Any] = (
-    select(jobs, apps.c.appid, templates.c.template_id)
+    select(
+        jobs,
+        apps.c.appid,
+        templates.c.template_id,
+        receipts.c.state.label("receipt"),
+        receipts.c.errcode.label("receipt_errcode"),
+        receipts.c.status.label("receipt_status"),
+        receipts.c.at.label("receipt_at"),
+    )
     .join(apps, jobs.c.app_no == apps.c.app_no)
     .join(templates, jobs.c.template_no == templates.c.template_no)
+    .outerjoin(receipts, receipts.c.job_id == jobs.c.id)
 )
 
 # Both lock in the order of ids, like every statement that locks several jobs (fine print 12.9).
@@ -172,4 +182,13 @@ def _job(row: Row[Any]) -> Job:
         created_at=row.created_at,
         called_at=row.called_at,
         closed_at=row.closed_at,
+        receipt=_receipt(row),
+    )
+
+
+def _receipt(row: Row[Any]) -> JobReceipt | None:
+    if row.receipt is None:
+        return None
+    return JobReceipt(
+        state=ReceiptState(row.receipt), errcode=row.receipt_errcode, status=row.receipt_status, at=row.receipt_at
     )

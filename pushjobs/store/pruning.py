@@ -17,6 +17,17 @@ DELETE FROM pushjobs.idempotency_keys WHERE (app_no, key) IN (
     statement("""
 DELETE FROM pushjobs.form_ids WHERE (app_no, form_id) IN (
     SELECT app_no, form_id FROM pushjobs.form_ids WHERE keep_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED)"""),
+    # What is done with is kept for as long as WeChat may say it again, and many times that; what is not, for a month.
+    statement("""
+DELETE FROM pushjobs.events WHERE event_no IN (
+    SELECT event_no FROM pushjobs.events
+     WHERE received_at < now() - interval '1 day' AND (state = 'applied' OR received_at < now() - interval '30 days')
+     LIMIT :limit)"""),
+    statement("""
+DELETE FROM pushjobs.pushes WHERE push_no IN (
+    SELECT push_no FROM pushjobs.pushes
+     WHERE received_at < now() - interval '1 day' AND (state = 'forwarded' OR received_at < now() - interval '30 days')
+     LIMIT :limit)"""),
 )
 
 

@@ -15,10 +15,13 @@ from pushjobs.domain.events import (
     CallBroke,
     CatalogueUnread,
     Event,
+    EventsApplied,
+    EventsUnreadable,
     JobsReleased,
     JobsUnpublished,
     MessageUnreadable,
     Paused,
+    PushesNotTaken,
     SettleBroke,
     SettleRepeated,
     SliceSettled,
@@ -29,8 +32,8 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, BatchDropped, CallBroke, CatalogueUnread, JobsUnpublished, MessageUnreadable, Paused),
-    *(SettleBroke, SettleRepeated, TokenUnavailable),
+    *(AllowanceUnknown, BatchDropped, CallBroke, CatalogueUnread, EventsUnreadable, JobsUnpublished),
+    *(MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
@@ -72,4 +75,5 @@ def _level(event: Event) -> int:
     if isinstance(event, _TROUBLE):
         return logging.WARNING
     went_well = isinstance(event, SliceSettled) and not event.late and set(event.moves) <= {Transition.DELIVER}
-    return logging.DEBUG if went_well or isinstance(event, JobsReleased) else logging.INFO
+    is_usual = isinstance(event, EventsApplied) and not event.left and not event.confirmed
+    return logging.DEBUG if went_well or is_usual or isinstance(event, JobsReleased) else logging.INFO

@@ -10,7 +10,10 @@ from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxProcess
 from tests.acceptance.installation import Up, wait_for
 
-TABLES = "jobs, job_history, recipients, template_days, consents, settlements, pauses, paces, app_days"
+TABLES = (
+    "jobs, job_history, recipients, template_days, consents, settlements, pauses, paces, app_days, "
+    "events, receipts, pushes"
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +29,12 @@ def workers() -> int:
 
 
 @pytest.fixture(scope="module")
+def more_settings() -> dict[str, str]:
+    """Settings beside the usual, if a test file says so."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def wechat() -> Iterator[SandboxProcess]:
     """A sandbox of the test file's own."""
     with SandboxProcess() as running:
@@ -33,7 +42,13 @@ def wechat() -> Iterator[SandboxProcess]:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory, wechat: SandboxProcess, rate: int, workers: int) -> Iterator[Up]:
+def up(
+    tmp_path_factory: pytest.TempPathFactory,
+    wechat: SandboxProcess,
+    rate: int,
+    workers: int,
+    more_settings: dict[str, str],
+) -> Iterator[Up]:
     """A running installation that calls the sandbox; a test that stops it starts it again."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PUSHJOBS_")]:
@@ -43,6 +58,7 @@ def up(tmp_path_factory: pytest.TempPathFactory, wechat: SandboxProcess, rate: i
             "WECHAT_APPID": "wxsandbox00000000",
             "WECHAT_SECRET": "sandbox-secret",
             "RATE_PER_SECOND": str(rate),
+            **more_settings,
         }.items():
             patch.setenv(f"PUSHJOBS_{name}", value)
         made = Up(tmp_path_factory.mktemp("up") / "pushjobs", dict(os.environ), workers)

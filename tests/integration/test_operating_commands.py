@@ -135,3 +135,25 @@ def test_consent(run: Run, tmp_path: Path) -> None:
     assert run("consent", "revoke", *who)[:2] == (0, "revoked\n")
     assert "0" in run("consent", "show", "--touser", "oReader")[1]
     assert run("consent", "grant", *who, "--credits", "0")[0] == 2
+
+
+LEFT = """
+INSERT INTO pushjobs.events (app_no, key, kind, recipient, template_id, happened_at, msgid, errcode, status, state)
+VALUES (1, 'k', 'receipt', 'r', 'tpl', now(), 77, -1, 'failed', 'left'),
+       (1, 'l', 'receipt', 'r', 'tpl', now(), 78, 0, 'success', 'waiting')"""
+
+
+def test_callback(run: Run, runtime: Runtime) -> None:
+    """What WeChat told and nothing fits is listed without a user; what the app's own door never took goes again."""
+    assert runtime.catalogue.app.app_no == 1
+    ask(runtime, LEFT)
+    ask(runtime, "INSERT INTO pushjobs.pushes (app_no, key, state, attempts) VALUES (1, 'k', 'dead', 24)")
+    status, out, _ = run("callback", "show")
+    assert status == 0
+    for said in ("waiting", "to forward", "dead", "left", "77", "tpl", "-1", "failed"):
+        assert said in out
+    now = json.loads(run("callback", "show", "--json")[1])
+    assert (now["waiting"], now["to_forward"], now["dead"], now["left"][0]["msgid"]) == (1, 0, 1, 77)
+    assert run("callback", "forward")[1].strip() == "1 to be forwarded again"
+    assert json.loads(run("callback", "forward", "--json")[1]) == {"to_forward": 0}
+    assert ask(runtime, "SELECT state::text, attempts FROM pushjobs.pushes") == [("waiting", 0)]

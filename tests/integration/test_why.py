@@ -298,7 +298,7 @@ def test_in_doubt(runtime: Runtime) -> None:
     runtime.upkeep.rescue()
     found = why(runtime)
     assert (found.rule, found.state, found.when) == (Rule.IN_DOUBT, JobState.IN_DOUBT, None)
-    assert found.words.endswith("it is held until somebody resolves it, as sent or to be sent again.")
+    assert found.words.endswith("it is held until WeChat or somebody resolves it, as sent or to be sent again.")
     runtime.operations.set_policies(DAILY_NEWS, in_doubt="resend")
     assert why(runtime).words.endswith("so it is sent again in a minute.")
 

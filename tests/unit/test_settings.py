@@ -92,6 +92,12 @@ def test_a_unix_socket_is_spelt_as_kombu_does(monkeypatch: pytest.MonkeyPatch) -
         ("ENCRYPTION_KEYS", base64.b64encode(b"short").decode(), "has 5 bytes"),
         ("LOOKUP_KEY", base64.b64encode(b"k" * 33).decode(), "has 33 bytes"),
         ("PLAIN_INTAKE", "perhaps", "valid boolean"),
+        ("CALLBACK_TOKEN", "ab", "3 to 32 letters and digits"),
+        ("CALLBACK_TOKEN", "with a space", "3 to 32 letters and digits"),
+        ("CALLBACK_AES_KEY", "A" * 44, "43 letters and digits"),
+        ("CALLBACK_FORWARD_URL", "example.com/wechat", "is no address"),
+        ("CALLBACK_FORWARD_URL", "ftp://example.com/", "is no address"),
+        ("CALLBACK_FORWARD_URL", "https://example.com/?app=1", "without a query"),
     ],
 )
 def test_a_bad_value_is_named_and_not_told(
@@ -113,6 +119,16 @@ def test_credentials_come_together(monkeypatch: pytest.MonkeyPatch, given: str, 
         settings.load()
 
 
+@pytest.mark.parametrize(
+    ("given", "value"), [("CALLBACK_AES_KEY", "A" * 43), ("CALLBACK_FORWARD_URL", "https://example.com/wechat")]
+)
+def test_callbacks_need_a_token(monkeypatch: pytest.MonkeyPatch, given: str, value: str) -> None:
+    """A key or a door for callbacks without the token that proves them is refused, naming the token."""
+    monkeypatch.setenv(f"PUSHJOBS_{given}", value)
+    with pytest.raises(Misconfigured, match=f"PUSHJOBS_CALLBACK_TOKEN is missing: {given} needs it"):
+        settings.load()
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]", "5", '"text"', "\xff"])
 def test_a_damaged_file_is_named(directory: Path, content: str) -> None:
     """A file that cannot be read is named, with what to do."""
@@ -127,9 +143,11 @@ def test_no_representation_tells_a_secret(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PUSHJOBS_WECHAT_SECRET", "hush-hush")
     monkeypatch.setenv("PUSHJOBS_ENCRYPTION_KEYS", KEY)
     monkeypatch.setenv("PUSHJOBS_LOOKUP_KEY", OTHER)
+    monkeypatch.setenv("PUSHJOBS_CALLBACK_TOKEN", "whisper")
+    monkeypatch.setenv("PUSHJOBS_CALLBACK_AES_KEY", "Z" * 43)
     read = settings.load()
     told = repr(read) + str(read) + read.model_dump_json()
-    for secret in ("hush-hush", KEY, OTHER):
+    for secret in ("hush-hush", KEY, OTHER, "whisper", "Z" * 43):
         assert secret not in told
     assert read.require_credentials == ("wxapp", "hush-hush")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushjobs.domain.backoff import MAX_ATTEMPTS, retry_delay
+from pushjobs.domain.backoff import MAX_ATTEMPTS, MAX_FORWARDS, forward_delay, retry_delay
 
 ATTEMPTS = st.integers(1, 50)
 DRAWS = st.floats(0, 1, exclude_max=True)
@@ -37,3 +37,12 @@ def test_the_draw_spreads_the_delay(attempt: int, one: float, other: float) -> N
 def test_a_later_attempt_never_waits_less(attempt: int, draw: float) -> None:
     """With the same draw, the delay grows with the attempt."""
     assert retry_delay(attempt, draw=draw) <= retry_delay(attempt + 1, draw=draw)
+
+
+def test_a_push_is_forwarded_for_most_of_a_day() -> None:
+    """Waits double from 5 s to an hour, at least half of each for sure; after the last try there is none."""
+    delays = [forward_delay(attempt, draw=0.0) for attempt in range(1, MAX_FORWARDS)]
+    assert [delay and delay.total_seconds() for delay in delays[:3]] == [2.5, 5, 10]
+    assert max(delay for delay in delays if delay is not None) == timedelta(minutes=30)
+    assert sum((delay for delay in delays if delay is not None), timedelta()) > timedelta(hours=7)
+    assert forward_delay(MAX_FORWARDS, draw=0.0) is None

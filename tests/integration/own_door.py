@@ -1,0 +1,85 @@
+"""A small HTTP server in the test's process: whoever WeChat's callbacks are for, ours or the app's own door."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+from pushjobs.wechat.events import Callback
+
+__all__ = ["Answer", "OwnDoor", "Taken"]
+
+Answer = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A request as it came, and the kind of body it said it has."""
+
+    callback: Callback
+    content_type: str
+
+
+def _success(_: Callback) -> Answer:
+    return 200, "success"
+
+
+@dataclass
+class OwnDoor:
+    """`with OwnDoor() as door:` listens at `door.url`; `answer` says what each callback is answered."""
+
+    answer: Callable[[Callback], Answer] = _success
+    taken: list[Taken] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        door = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Head and body leave in two writes: without this the second waits for the other side's delayed word.
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                self._answer()
+
+            def do_POST(self) -> None:
+                self._answer()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                query = dict(parse_qsl(urlsplit(self.path).query))
+                callback = Callback(method=self.command, query=query, body=body)
+                door.taken.append(Taken(callback, self.headers.get("Content-Type", "")))
+                status, text = door.answer(callback)
+                content = text.encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/wechat"

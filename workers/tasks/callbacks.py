@@ -1,0 +1,20 @@
+"""The ticks behind the callback door."""
+
+from pushjobs.queue import TaskName
+from workers.app import app
+from workers.process import runtime
+
+__all__ = ["apply", "forward"]
+
+
+@app.task(name=TaskName.APPLY)
+def apply() -> None:
+    """Put what WeChat told where it belongs."""
+    runtime().receipts.apply()
+
+
+@app.task(name=TaskName.FORWARD)
+def forward() -> None:
+    """Forward callbacks to the app's own door, if it has one."""
+    if runtime().settings.callback_forward_url is not None:
+        runtime().forwarding.forward()
