@@ -2,8 +2,8 @@
 
 Yes and no come in any order, by several ways, late. What counts is when they were said: a row knows when its oldest and
 its latest credit was given and when the last no was said, so that a no takes away only what was given before it, and a
-yes that was said before a no is void even if we hear of it afterwards (fine print 12.17). A no from between the oldest
-and the latest credit leaves one: more would have to know the moment of each.
+yes that was said before a no is void even if we hear of it afterwards (design 12.17). A no from between the oldest and
+the latest credit leaves one: more would have to know the moment of each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ SELECT * FROM locked""")
 # at `@no`, leaves of a row `c`.
 _WORDS = {
     "@told": """told AS (
-    SELECT e.app_no, e.recipient, t.template_no, e.kind,
+    SELECT e.app_no, e.recipient, t.template_no, e.kind, coalesce(t.kind = 'long_term', false) AS is_long_term,
            e.happened_at + CASE e.kind WHEN 'consent_given' THEN interval '999999 microseconds' ELSE '0' END AS at
       FROM pushjobs.events e JOIN pushjobs.templates t USING (app_no, template_id)
      WHERE e.event_no = ANY (:numbers) AND e.kind IN ('consent_given', 'consent_withdrawn')
@@ -153,11 +153,13 @@ SELECT DISTINCT app_no, recipient, template_no FROM told ORDER BY app_no, recipi
 _TELL = _statement(
     """
 WITH @told, asked AS (
-    SELECT app_no, recipient, template_no, max(at) FILTER (WHERE kind = 'consent_withdrawn') AS refused_at,
+    SELECT app_no, recipient, template_no, is_long_term,
+           max(at) FILTER (WHERE kind = 'consent_withdrawn') AS refused_at,
            array_agg(at) FILTER (WHERE kind = 'consent_given') AS given
-      FROM told GROUP BY app_no, recipient, template_no
+      FROM told GROUP BY app_no, recipient, template_no, is_long_term
 ), weighed AS (
-    SELECT c.app_no, c.recipient, c.template_no, greatest(c.refused_at, a.refused_at) AS refused_at, a.given,
+    SELECT c.app_no, c.recipient, c.template_no, a.is_long_term, a.given,
+           greatest(c.refused_at, a.refused_at) AS refused_at,
            CASE WHEN n.is_news THEN @credits ELSE c.credits END AS credits,
            CASE WHEN n.is_news THEN @from ELSE c.granted_from END AS granted_from,
            CASE WHEN n.is_news THEN coalesce(@standing, false) ELSE c.is_standing END AS is_standing
@@ -170,7 +172,8 @@ WITH @told, asked AS (
                      WHERE at > coalesce(w.refused_at, '-infinity')) y
 )
 UPDATE pushjobs.consents c
-   SET credits = n.credits + n.yeses, is_standing = n.is_standing, refused_at = n.refused_at,
+   SET credits = n.credits + CASE WHEN n.is_long_term THEN 0 ELSE n.yeses END,
+       is_standing = n.is_standing OR (n.is_long_term AND n.yeses > 0), refused_at = n.refused_at,
        granted_from = CASE WHEN n.credits = 0 THEN n.earliest ELSE least(n.granted_from, n.earliest) END,
        granted_at = greatest(c.granted_at, n.latest)
   FROM counted n
@@ -214,7 +217,10 @@ def revoke(connection: Connection, app_no: int, key: Key) -> None:
 
 
 def tell(connection: Connection, numbers: Sequence[int]) -> None:
-    """Write what users said by the events of these numbers, in whatever order they came."""
+    """Write what users said by the events of these numbers, in whatever order they came.
+
+    A yes to a long-term template is a standing consent, to any other a credit.
+    """
     for each in (_NAME, _KNOW, _TELL):
         connection.execute(each, {"numbers": list(numbers)})
 

@@ -126,6 +126,17 @@ def test_a_no_ends_a_standing_consent(runtime: Runtime, event: str) -> None:
     assert runtime.producer.consent(READER)[DAILY_NEWS] == Consent(credits=0, held=0, is_standing=False)
 
 
+def test_a_yes_to_a_long_term_template_stands(runtime: Runtime) -> None:
+    """The catalogue knows which templates are long-term: one yes to those is good for all their messages."""
+    runtime.catalogue.number(DAILY_NEWS)
+    ask(runtime, "UPDATE pushjobs.templates SET kind = 'long_term'")
+    now = clock.now()
+    say(runtime, [("accept", now)])
+    assert runtime.producer.consent(READER)[DAILY_NEWS] == Consent(credits=0, held=0, is_standing=True)
+    say(runtime, [("reject", now + 2 * SECOND), ("accept", now - 2 * SECOND)])
+    assert not runtime.producer.consent(READER)[DAILY_NEWS].is_standing
+
+
 def test_what_was_revoked_is_not_brought_back_by_an_older_yes(runtime: Runtime) -> None:
     """A yes that was said before the application revoked it is void."""
     runtime.producer.revoke(READER, DAILY_NEWS)
