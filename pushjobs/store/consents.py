@@ -2,8 +2,8 @@
 
 Yes and no come in any order, by several ways, late. What counts is when they were said: a row knows when its oldest and
 its latest credit was given and when the last no was said, so that a no takes away only what was given before it, and a
-yes that was said before a no is void even if we hear of it afterwards (design 12.17). A no from between the oldest and
-the latest credit leaves one: more would have to know the moment of each.
+yes that was said before a no is void even if we hear of it afterwards (fine print 12.17). A no from between the oldest
+and the latest credit leaves one: more would have to know the moment of each.
 """
 
 from collections.abc import Mapping, Sequence
