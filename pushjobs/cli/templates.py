@@ -8,7 +8,7 @@ import typer
 
 from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
 from pushjobs.cli.sending import show_rejections, tracked
-from pushjobs.cli.shown import show_json, show_pairs, show_table
+from pushjobs.cli.shown import show_json, show_pairs, show_table, stderr
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.job import DoubtPolicy
 from pushjobs.domain.template import Template, TemplateKind
@@ -45,12 +45,15 @@ def list_templates(directory: Directory = None, as_json: AsJson = False) -> None
     """List the templates with their keywords, as they were last read."""
     with opened(directory) as runtime:
         known = runtime.catalogue.titles()
+        is_read = runtime.catalogue.app.is_synced
     listed = [(each.title or "", each.template) for _, each in sorted(known.items()) if each.template]
     if as_json:
         show_json([_as_record(title, each) for title, each in listed])
     else:
         rows = [(each.template_id, title, _words(each.kind), _fields(each)) for title, each in listed]
         show_table(("template", "title", "consent", "keywords"), rows)
+    if not is_read:
+        stderr().print("The catalogue was never read: until `pushjobs template sync`, any template id is accepted.")
 
 
 @template.command()
