@@ -40,7 +40,12 @@ COLUMNS = (
     "reference",
     "on_quota",
 )
-"""The columns a CSV may have, in any order. `after` is `time` in seconds from when the file was opened."""
+"""The columns a CSV may have, in any order. `after` is `time` in seconds from when the file was opened.
+
+In place of `data`, which holds JSON, a column for each keyword: `data.thing1`.
+"""
+
+_OF_DATA = "data."
 
 _LARGEST_REQUEST = 1024 * 1024
 _LONGEST_WAIT = 10 * 366 * 86400.0
@@ -84,14 +89,20 @@ class _RowFile(ABC):
                 self._name, "is empty", f"begin with a header of columns such as {','.join(self.required)}"
             )
         for column in header:
-            if column not in self.columns:
+            if not self._is_column(column):
                 raise InvalidFile(self._name, f"has a column {column[:40]!r}", f"there are {', '.join(self.columns)}")
             if header.count(column) > 1:
                 raise InvalidFile(self._name, f"has the column {column} twice", "name each column once")
         for column in self.required:
-            if column not in header:
+            if column not in self._given(header):
                 raise InvalidFile(self._name, f"has no column {column}", f"its header needs {', '.join(self.required)}")
         return header
+
+    def _is_column(self, column: str) -> bool:
+        return column in self.columns
+
+    def _given(self, header: list[str]) -> set[str]:
+        return set(header)
 
     def _cells(self) -> Iterator[list[str]]:
         lines = self._lines()
@@ -120,9 +131,21 @@ class JobFile(_RowFile):
     columns = COLUMNS
     required = ("touser", "template_id", "data")
 
+    def _is_column(self, column: str) -> bool:
+        return super()._is_column(column) or (column.startswith(_OF_DATA) and column != _OF_DATA)
+
+    def _given(self, header: list[str]) -> set[str]:
+        of_data = {column for column in header if column.startswith(_OF_DATA)}
+        if of_data and "data" in header:
+            raise InvalidFile(self._name, f"has data beside {min(of_data)}", "give one column, or one for each keyword")
+        return {*header, "data"} if of_data else {*header}
+
     def _typed(self, cells: dict[str, str]) -> dict[str, Callable[[], Any]]:
         after = cells.pop("after", None)
+        texts = {name.removeprefix(_OF_DATA): cells.pop(name) for name in list(cells) if name.startswith(_OF_DATA)}
         readers = _as_written(cells)
+        if texts:
+            readers["data"] = lambda: texts
         if after is not None:
             readers["time"] = partial(self._after, after, is_alone="time" not in cells)
         return readers

@@ -63,8 +63,8 @@ def send(  # noqa: PLR0913 - one argument an option
     """Schedule one push, or with --file many.
 
     From a CSV the good rows are accepted and the bad ones listed; the exit status is 1 if there were any. Its first
-    line names the columns: touser, template_id and data (JSON), and what else `send` takes; `after` stands for a time
-    in so many seconds.
+    line names the columns: touser, template_id and data (JSON, or a column for each keyword: data.thing1), and what
+    else `send` takes; `after` stands for a time in so many seconds.
     """
     given = {
         "touser": touser,

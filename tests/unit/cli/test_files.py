@@ -34,6 +34,12 @@ def test_a_row_becomes_the_arguments_of_send(tmp_path: Path) -> None:
     ]
 
 
+def test_each_keyword_may_have_a_column(tmp_path: Path) -> None:
+    """In place of JSON in `data`, `data.thing1` holds a keyword's text; an empty one is left out."""
+    path = write(tmp_path, "touser,data.thing1,template_id,data.date3\noUser,订单已发货,TPL,\n")
+    assert rows_of(path) == [{"touser": "oUser", "template_id": "TPL", "data": {"thing1": "订单已发货"}}]
+
+
 def test_excel_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     """A byte order mark in front, carriage returns and blank lines behind change nothing."""
     path = write(tmp_path, f"\ufeff{HEADER}\r\n{GOOD}\r\n\r\n{GOOD}\r\n\r\n")
@@ -58,6 +64,8 @@ def test_after_is_a_time_from_now(tmp_path: Path) -> None:
         (HEADER, "has no row"),
         (f"{HEADER}\n\n", "has no row"),
         (f"{HEADER},colour\n{GOOD},red", "has a column 'colour'"),
+        ("touser,template_id,data.\noUser,TPL,x", "has a column 'data.'"),
+        (f"{HEADER},data.thing1\n{GOOD},x", "has data beside data.thing1"),
         (f"{HEADER},page,page\n{GOOD},a,b", "has the column page twice"),
         ("touser,template_id\noUser,TPL", "has no column data"),
         ("touser;template_id;data\noUser;TPL;{}", "has a column 'touser;template_id;data'"),
