@@ -17,6 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from docs import coverage
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
 from pushjobs.delivery.charging import Charge
@@ -188,10 +189,26 @@ def fields_page() -> str:
     )
 
 
+def coverage_page() -> str:
+    """Every call of WeChat's that concerns sending, and who knows it."""
+    return _page(
+        "What is spoken of WeChat's API",
+        "Everything about sending to users of a Mini Program, as WeChat's pages tell it, and who knows it here. What",
+        "is left out says why.",
+        "",
+        *_table(("WeChat's call", "does", "by", "asked for by", "in the sandbox"), coverage.calls()),
+        "",
+        "## Other facts",
+        "",
+        *_table(("facts", "where"), coverage.other_facts()),
+    )
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "lifecycle.md": lifecycle_page,
     REFERENCE / "errcodes.md": errcodes_page,
+    REFERENCE / "wechat-coverage.md": coverage_page,
     REFERENCE / "proofs.md": proofs_page,
     REFERENCE / "fields.md": fields_page,
 }

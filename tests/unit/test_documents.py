@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.coverage import CALLS
 from docs.generate import PAGES, REFERENCE
+from pushjobs.sandbox import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ROOT / "docs/explanation/floors.md"
@@ -98,6 +100,13 @@ def test_the_table_of_walls_is_import_linter_s() -> None:
 def test_generated_pages_are_current(page: Path) -> None:
     """What docs/generate.py would write is what stands there; `make docs` brings it up to date."""
     assert page.read_text(encoding="utf-8") == PAGES[page]()
+
+
+def test_every_call_of_the_sandbox_is_accounted_for() -> None:
+    """The page of what is spoken names each call that the sandbox plays, and modules that are there."""
+    assert {*paths.ALL, paths.UNIFORM_SEND, paths.LOGIN} <= {call.path for call in CALLS}
+    for call in CALLS:
+        assert call.by is None or (ROOT / "pushjobs" / call.by).is_file(), call
 
 
 def test_every_page_of_reference_is_generated() -> None:
