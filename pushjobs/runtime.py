@@ -217,6 +217,7 @@ class Runtime:
         if "delivery" in opened:
             self.delivery.close()
         if "_loop" in opened:
+            self._loop.calm()
             with suppress(Exception):  # closing is a courtesy: the process ends, and nothing hangs on the answer
                 self._loop.run(self._close_calling())
             self._loop.close()

@@ -26,6 +26,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
         self._closing: asyncio.Event
+        self._waiting: asyncio.Task[None] | None
 
     def start(self) -> None:
         """Start the thread, and return when its loop runs."""
@@ -42,6 +43,13 @@ class LoopThread:
         """Start a coroutine on the loop; cancelling the future cancels it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    def calm(self) -> None:
+        """Cancel what runs and return when it has ended, so that what it used can be closed, on the loop, for good.
+
+        A connection that is being made when its loop closes keeps that from closing.
+        """
+        self.run(self._end_all())
+
     def close(self) -> None:
         """Cancel what runs, stop the loop and wait for its thread; a second time does nothing."""
         if self._thread is None:
@@ -49,6 +57,12 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
         self._thread = None
+
+    async def _end_all(self) -> None:
+        running = asyncio.all_tasks() - {asyncio.current_task(), self._waiting}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     def _run(self, ready: Future[None]) -> None:
         # The runner, on leaving, cancels what is left and closes the loop.
@@ -58,5 +72,6 @@ class LoopThread:
     async def _until_closing(self, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
+        self._waiting = asyncio.current_task()
         ready.set_result(None)
         await self._closing.wait()

@@ -248,3 +248,21 @@ def test_a_repeat_after_a_token_refresh_is_a_call_of_the_day(workers: list[Runti
     schedule(one, 60)
     deliver(one, claim(one))
     assert sandbox.summary().received == A_DAY
+
+
+def test_a_process_that_leaves_does_not_wait_for_the_answer(asking: list[Runtime], sandbox: SandboxClient) -> None:
+    """A question that is under way when its process ends is given up, with whatever connection it had begun to make."""
+    sandbox.order_fault("slow", QUOTA, seconds=30.0)
+    for _ in range(20):
+        leaving = Runtime(asking[0].settings)
+        let_pass(asking[0], "1 day")
+        learn_without_waiting(leaving)
+        began = clock.monotonic()
+        leaving.close()
+        assert clock.monotonic() - began < 5
+
+
+def learn_without_waiting(runtime: Runtime) -> None:
+    """Let a process ask at noon."""
+    with freeze_time(clock.now().astimezone(SHANGHAI).replace(hour=12), tick=True):
+        assert runtime.allowance.learn(1) is not None

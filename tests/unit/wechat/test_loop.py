@@ -51,3 +51,21 @@ def test_close_cancels() -> None:
     loop.close()
     loop.close()
     assert endless.cancelled()
+
+
+def test_calm_waits_for_what_it_cancels(loop: LoopThread) -> None:
+    """Whoever closes what coroutines use finds them ended, their last words spoken; the loop goes on."""
+    said: list[str] = []
+
+    async def speak_last() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            said.append("bye")
+
+    loop.submit(speak_last())
+    loop.run(asyncio.sleep(0))
+    loop.calm()
+    assert said == ["bye"]
+    assert loop.run(asyncio.sleep(0, "on")) == "on"
