@@ -39,8 +39,9 @@ _SURELY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 class Client:
     """Calls one WeChat host over a pool of kept-alive connections; made and used within one event loop.
 
-    `call_timeout` (seconds) runs from a request's first byte to its answer's last; `connect_timeout` bounds the wait for
-    one of `max_connections`, and then the making of a connection. `ssl_context` is for tests and private authorities.
+    `call_timeout` (seconds) runs from a request's first byte to its answer's last; `connect_timeout` bounds the wait
+    for one of `max_connections`, and then the making of a connection. `ssl_context` is for tests and private
+    authorities.
     """
 
     def __init__(
