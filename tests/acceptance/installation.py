@@ -56,8 +56,11 @@ class Up:
 
         def is_ready() -> bool:
             assert self._process.poll() is None, "`pushjobs up` ended"
-            files = [self.directory / "run" / f"{node}.ready" for node in NODES]
-            return all(file.exists() and file.stat().st_mtime >= started - 1 for file in files)
+            try:
+                files = [(self.directory / "run" / f"{node}.ready").stat() for node in NODES]
+            except FileNotFoundError:  # not there yet, or just being cleared away by the new start
+                return False
+            return all(file.st_mtime >= started - 1 for file in files)
 
         wait_for("the workers consume", is_ready, 60)
 
