@@ -1,6 +1,8 @@
 """`pushjobs up` before its processes run: what it refuses, and that a start that fails leaves nothing behind."""
 
 import signal
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ NOWHERE = "postgresql+psycopg://nobody@/nothing?host=/nonexistent"
 
 
 def options(directory: Path) -> UpOptions:
-    return UpOptions(directory=directory, environment={}, database_url=NOWHERE, redis_url="unix:///nonexistent")
+    return UpOptions(
+        directory=directory, environment={}, database_url=NOWHERE, redis_url="unix:///nonexistent", http=None
+    )
 
 
 def test_one_up_a_directory(installation: Installation) -> None:
@@ -36,6 +40,15 @@ def test_a_failed_start_is_undone(installation: Installation) -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
     with installation.lock():
         pass
+
+
+def test_a_port_that_is_taken_is_refused_at_once(installation: Installation) -> None:
+    """Where another program listens, `up` says so before it starts anything."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = replace(options(installation.path), http=other.getsockname()[1])
+        with pytest.raises(NotPossible, match="choose another for --http"), Up(taken, print):
+            pass
+    assert not installation.addresses.exists()
 
 
 def test_servers_of_ones_own_replace_the_embedded(installation: Installation) -> None:
