@@ -164,6 +164,7 @@ class _Departure:
         self._spares = spares
         self._listener = listener
         self._slot: Slot | None = job.slot
+        self._most_calls = 1
         self.left_at: float | None = None
         self.calls = 0
         self.is_missed = False
@@ -171,6 +172,7 @@ class _Departure:
     def again(self) -> "_Departure":
         """Return this for one more call, which needs another slot."""
         self._slot = None
+        self._most_calls = 2
         return self
 
     async def __call__(self) -> bool:
@@ -180,7 +182,8 @@ class _Departure:
                 if self.left_at is None:
                     self._listener.left()
                 self.left_at = clock.monotonic()
-                self.calls += 1
+                # Asked again where the connection turned out to be lost, it is the same call.
+                self.calls = self._most_calls
                 return True
             self._slot = await self._spares.take()
         self.is_missed = True
