@@ -5,6 +5,7 @@ import signal
 from datetime import timedelta
 
 from redis import Redis
+from sqlalchemy import text
 
 from pushjobs import clock
 from pushjobs.domain.job import JobState
@@ -26,6 +27,18 @@ def account(push: Runtime, sandbox: SandboxClient, *, planned: int, most_in_doub
     assert counts[JobState.SENT] + counts[JobState.IN_DOUBT] == planned
     assert counts[JobState.IN_DOUBT] <= most_in_doubt
     assert counts[JobState.SENT] <= summary.accepted <= counts[JobState.SENT] + counts[JobState.IN_DOUBT]
+
+
+def left_sending(push: Runtime, dead: list[int]) -> int:
+    """Return how many jobs killed processes leave `sending`, once they are gone and what they committed last is in."""
+    wait_for("the killed processes are gone", lambda: not any(map(is_running, dead)), 5)
+    with push.database.transaction() as connection:
+        asked = text(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE application_name = 'pushjobs' AND state <> 'idle' AND pid <> pg_backend_pid()"
+        )
+        wait_for("PostgreSQL has ended their transactions", lambda: connection.execute(asked).scalar_one() == 0)
+    return push.producer.counts()[JobState.SENDING]
 
 
 def test_flushing_redis_between_send_and_time_changes_nothing(push: Runtime, sandbox: SandboxClient) -> None:
@@ -50,7 +63,7 @@ def test_a_worker_killed_in_mid_slice_sends_nothing_twice(up: Up, push: Runtime,
     victims = up.children_of("bulk")
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
-    killed_at, sending = clock.monotonic(), push.producer.counts()[JobState.SENDING]
+    killed_at, sending = clock.monotonic(), left_sending(push, victims)
     wait_for("the dead workers' jobs are decided", lambda: push.producer.counts()[JobState.IN_DOUBT] > 0, 20)
     assert clock.monotonic() - killed_at <= 20
     sandbox.change_settings(latency_ms=0)
@@ -64,9 +77,7 @@ def test_up_killed_and_started_again_sends_nothing_twice(up: Up, push: Runtime, 
     sandbox.change_settings(latency_ms=400)
     push.producer.send_many([news(number) for number in range(600)])
     wait_for("a slice is sending", lambda: push.producer.counts()[JobState.SENDING] > 0)
-    left = up.kill()
-    sending = push.producer.counts()[JobState.SENDING]
-    wait_for("the application's processes are gone", lambda: not any(map(is_running, left)), 5)
+    sending = left_sending(push, up.kill())
     sandbox.change_settings(latency_ms=0)
     up.start()
     wait_for("all are closed", lambda: closed(push) == 600, 60)
