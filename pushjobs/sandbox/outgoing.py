@@ -60,13 +60,13 @@ class Outgoing:
         reader, writer = streams
         writer.write(request)
         answer = _Answer()
-        parser = httptools.HttpResponseParser(answer)
+        answer.parser = parser = httptools.HttpResponseParser(answer)
         while not answer.is_whole:
             data = await reader.read(_CHUNK)
             if not data:
                 raise EOFError
             parser.feed_data(data)
-        if not parser.should_keep_alive():
+        if not answer.is_kept_alive:
             self.close()
         return parser.get_status_code(), bytes(answer.content)
 
@@ -74,14 +74,18 @@ class Outgoing:
 class _Answer:
     """What the parser reads."""
 
+    parser: httptools.HttpResponseParser
+
     def __init__(self) -> None:
         self.content = bytearray()
         self.is_whole = False
+        self.is_kept_alive = False
 
     def on_body(self, data: bytes) -> None:
         """Take a part."""
         self.content += data
 
     def on_message_complete(self) -> None:
-        """Note the end."""
+        """Note the end, and what comes after it: asked later, the parser says that nothing does."""
         self.is_whole = True
+        self.is_kept_alive = self.parser.should_keep_alive()

@@ -17,10 +17,11 @@ Answer = tuple[int, str]
 
 @dataclass(frozen=True)
 class Taken:
-    """A request as it came, and the kind of body it said it has."""
+    """A request as it came, the kind of body it said it has, and the port it was called from."""
 
     callback: Callback
     content_type: str
+    peer: int
 
 
 def _success(_: Callback) -> Answer:
@@ -55,7 +56,7 @@ class OwnDoor:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 query = dict(parse_qsl(urlsplit(self.path).query))
                 callback = Callback(method=self.command, query=query, body=body)
-                door.taken.append(Taken(callback, self.headers.get("Content-Type", "")))
+                door.taken.append(Taken(callback, self.headers.get("Content-Type", ""), self.client_address[1]))
                 status, text = door.answer(callback)
                 content = text.encode()
                 self.send_response(status)

@@ -72,6 +72,15 @@ def test_a_sent_event_follows_every_accepted_send(
     assert taken.content_type == ("text/xml" if form == "xml" else "application/json")
 
 
+def test_connections_are_kept(control: SandboxClient, send: Send, door: OwnDoor) -> None:
+    """Many events go over few connections: as many as are pushed at once."""
+    point(control, door)
+    for number in range(50):
+        send(touser=f"oUser{number}")
+    counted(control, taken=50)
+    assert len({taken.peer for taken in door.taken}) <= 16
+
+
 def test_compatible_mode_says_it_twice(control: SandboxClient, send: Send, door: OwnDoor) -> None:
     """In compatible mode the plain message stands beside the encrypted one, under its own signature."""
     point(control, door, callback_mode="compatible", callback_aes_key=AES_KEY)
