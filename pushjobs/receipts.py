@@ -42,6 +42,11 @@ class Taking:
     unread: int = 0
     push: NewPush | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to keep of it, so that it may be answered at once."""
+        return not self.events and not self.unread and self.push is None
+
 
 class Door:
     """The callback door of one app; safe to share between threads.

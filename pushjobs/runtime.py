@@ -4,7 +4,7 @@ Made after fork, closed at exit. Parts are made when they are first asked for, s
 to WeChat and a tick no event loop.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -200,6 +200,11 @@ class Runtime:
         """The app's calls of the day."""
         a_day, loop = self.settings.app_daily_limit, self._loop
         return Allowance(self.database, a_day=a_day, ask=self._question(), loop=loop, emit=emit)
+
+    @property
+    def checks(self) -> Mapping[str, Callable[[], None]]:
+        """What every door needs, and how to ask whether it answers: each raises a PushJobsError if it does not."""
+        return {"database": self.database.check, "redis": self._pace.check}
 
     def warm_up(self) -> None:
         """Make what the first delivery would wait for: the connections, a pace that is not cold, today's allowance.

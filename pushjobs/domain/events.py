@@ -15,6 +15,8 @@ __all__ = [
     "AllowanceUnknown",
     "BatchDropped",
     "CallBroke",
+    "CallbacksNotKept",
+    "CallbacksRefused",
     "CatalogueRead",
     "CatalogueUnread",
     "Event",
@@ -197,6 +199,22 @@ class EventsUnreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallbacksRefused:
+    """Requests at the callback door were refused, so many since this fault was last told of."""
+
+    callbacks: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbacksNotKept:
+    """What callbacks told could not be stored; they were answered so, and WeChat pushes them again."""
+
+    callbacks: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushesNotTaken:
     """The app's own door did not take callbacks. They are tried again, but for those that are `dead`."""
 
@@ -210,6 +228,8 @@ Event = (
     AllowanceUnknown
     | BatchDropped
     | CallBroke
+    | CallbacksNotKept
+    | CallbacksRefused
     | CatalogueRead
     | CatalogueUnread
     | EventsApplied

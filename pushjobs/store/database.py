@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.errors import Misconfigured, NotReady, Unreachable
+from pushjobs.store.schema import SCHEMA
 
 __all__ = ["CallersSession", "Database", "Transaction", "as_json", "hot_statement", "joined", "statement"]
 
@@ -82,10 +83,17 @@ class Database:
                 ) from None
             raise
 
+    def check(self) -> None:
+        """Raise what `transaction` raises when PostgreSQL does not answer or our tables are not there."""
+        with self.transaction() as connection:
+            connection.exec_driver_sql(_CHECK)
+
     def close(self) -> None:
         """Give every connection back."""
         self._engine.dispose()
 
+
+_CHECK = f"SELECT FROM {SCHEMA}.apps LIMIT 0"
 
 # An admission that a crash of the database forgets would be sent twice: a laxer setting of the server does not hold for
 # us, a stricter one does.

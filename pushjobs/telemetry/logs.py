@@ -12,6 +12,8 @@ import structlog
 from pushjobs.domain.events import (
     AllowanceUnknown,
     BatchDropped,
+    CallbacksNotKept,
+    CallbacksRefused,
     CallBroke,
     CatalogueUnread,
     Event,
@@ -32,8 +34,9 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, BatchDropped, CallBroke, CatalogueUnread, EventsUnreadable, JobsUnpublished),
-    *(MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
+    *(AllowanceUnknown, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CatalogueUnread),
+    *(EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused, PushesNotTaken),
+    *(SettleBroke, SettleRepeated, TokenUnavailable),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.

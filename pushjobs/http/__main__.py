@@ -1,0 +1,47 @@
+"""`python -m pushjobs.http`: the HTTP doors in a process of their own, over one Runtime, until SIGTERM.
+
+Under `pushjobs up` the socket is `up`'s, so that what comes while this process is started again waits for it.
+"""
+
+import argparse
+import socket
+import sys
+from collections.abc import Sequence
+
+from pushjobs import settings
+from pushjobs.errors import PushJobsError
+from pushjobs.http.application import application
+from pushjobs.http.server import server
+from pushjobs.runtime import Runtime
+from pushjobs.telemetry import logs
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Read the arguments and serve until told to stop; the settings come from the environment."""
+    parser = argparse.ArgumentParser(prog="python -m pushjobs.http", description="The HTTP doors of pushjobs.")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="the port (default: %(default)s)")
+    parser.add_argument("--socket", type=int, metavar="FD", help="an inherited socket that listens already")
+    given = parser.parse_args(argv)
+    logs.configure()
+    try:
+        found = settings.load()
+        found.require_database_url  # noqa: B018 - for its complaint, before anything is opened
+        app = application(Runtime(found))
+        listening = _listen(given.host, given.port) if given.socket is None else socket.socket(fileno=given.socket)
+    except PushJobsError as error:
+        parser.exit(2, f"pushjobs.http: {error}\n")
+    except (OSError, OverflowError) as error:
+        parser.exit(1, f"pushjobs.http: cannot listen at {given.host}, port {given.port}: {error}\n")
+    server(app).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=socket.SOMAXCONN)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,92 @@
+"""`GET|POST /callback/{appid}`: WeChat's side door. It shakes hands by GET and pushes by POST.
+
+Answered within a second, whatever happens behind: WeChat cuts the connection after 5 s and pushes again, three times in
+all. 200 says that it is kept. 403: nothing proves that it is WeChat's. 400, 413: no push of WeChat's has that shape.
+404: no app of ours, and no word more. 503: it could not be kept in time; if it was after all, the repeat is known.
+"""
+
+import asyncio
+from collections import Counter
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse, Response
+
+from pushjobs import clock
+from pushjobs.domain.events import CallbacksRefused
+from pushjobs.errors import InvalidCallback, NotFound, PushJobsError, UnprovenCallback
+from pushjobs.http.keeping import Keeping
+from pushjobs.receipts import Door
+from pushjobs.telemetry import Emit
+from pushjobs.wechat.events import LARGEST_BODY, Callback
+
+__all__ = ["Refusals", "callback_door"]
+
+_LONGEST_SECONDS = 1.0
+_QUIET_SECONDS = 10.0
+
+
+class Refusals:
+    """Tells of refused callbacks, of each fault at most once in ten seconds.
+
+    Whoever sets up WeChat's console must read why it says no; whoever finds the address must not fill the disk.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._untold: Counter[str] = Counter()
+        self._quiet_until: dict[str, float] = {}
+
+    def tell(self, refusal: PushJobsError) -> None:
+        """Count a refusal, and tell of all like it that are untold if it is time."""
+        fault, now = str(refusal), clock.monotonic()
+        self._untold[fault] += 1
+        if now >= self._quiet_until.get(fault, 0.0):
+            self._emit(CallbacksRefused(callbacks=self._untold.pop(fault), fault=fault))
+            self._quiet_until[fault] = now + _QUIET_SECONDS
+
+
+def callback_door(door: Door, keeping: Keeping, refusals: Refusals) -> APIRouter:
+    """Return the door as routes."""
+    router = APIRouter()
+
+    @router.api_route("/callback/{appid}", methods=["GET", "POST"])
+    async def callback(appid: str, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                body = await _body(request)
+                taking = door.read(appid, Callback(method=request.method, query=dict(request.query_params), body=body))
+                is_kept = await keeping.keep(taking)
+        except (NotFound, InvalidCallback) as refusal:
+            refusals.tell(refusal)
+            raise HTTPException(_status(refusal)) from None
+        except (TimeoutError, ClientDisconnect):
+            is_kept = False
+        if not is_kept:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
+        return PlainTextResponse(taking.answer)
+
+    return router
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body; not a byte further than a push may be long."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            # The rest is on its way and would be taken for the next request.
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, headers={"Connection": "close"})
+    return body
+
+
+def _status(refusal: NotFound | InvalidCallback) -> HTTPStatus:
+    match refusal:
+        case NotFound():
+            return HTTPStatus.NOT_FOUND
+        case UnprovenCallback():
+            return HTTPStatus.FORBIDDEN
+        case _:
+            return HTTPStatus.BAD_REQUEST
