@@ -19,7 +19,10 @@ _SHANGHAI_AHEAD = timedelta(hours=8)
 
 def measure_ours(load: Load, directory: Path) -> Figures:
     """Schedule the messages for one moment, and count what the sandbox receives from then on."""
-    options = UpOptions(directory=directory, environment=_environment(), workers=PROCESSES, flower=None, sandbox=True)
+    environment = _environment()
+    options = UpOptions(
+        directory=directory, environment=environment, workers=PROCESSES, http=None, flower=None, sandbox=True
+    )
     with Up(options, _report) as running:
         running.ready()
         sandbox = SandboxClient(running.addresses["sandbox"])

@@ -66,7 +66,7 @@ def demo(
 def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Account, list[Rejection]]:
     typer.echo(f"starting PostgreSQL, Valkey, beat, workers and a WeChat sandbox in {directory}")
     environment = settings.environment() | {"PUSHJOBS_DAILY_QUOTA": str(_DAILY_QUOTA)}
-    options = UpOptions(directory=directory, environment=environment, workers=2, flower=None, sandbox=True)
+    options = UpOptions(directory=directory, environment=environment, workers=2, http=None, flower=None, sandbox=True)
     begun = clock.monotonic()
     with Up(options, report) as running:
         running.ready()

@@ -18,16 +18,21 @@ __all__ = ["report", "sandbox", "up"]
 _HIGHEST_PORT = 65535
 
 
-def up(
+def up(  # noqa: PLR0913 - one argument an option
+    *,
     directory: Directory = None,
     flower: Annotated[int, typer.Option(help="Flower's port; 0 takes a free one.", min=0, max=_HIGHEST_PORT)] = 5555,
+    http: Annotated[
+        int, typer.Option(help="The port of the HTTP doors; 0 takes a free one.", min=0, max=_HIGHEST_PORT)
+    ] = 8080,
+    no_http: Annotated[bool, typer.Option("--no-http", help="Do without the HTTP doors.")] = False,
     no_flower: Annotated[bool, typer.Option("--no-flower", help="Do without Flower.")] = False,
     workers: Annotated[int, typer.Option(help="Processes for the bulk lane.", min=1)] = 2,
     with_sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Send to a WeChat sandbox of its own; needs no credentials.")
     ] = False,
 ) -> None:
-    """Run everything on this machine until Ctrl-C: servers, beat, workers and Flower.
+    """Run everything on this machine until Ctrl-C: servers, beat, workers, HTTP doors and Flower.
 
     PostgreSQL and Valkey are started too, unless PUSHJOBS_DATABASE_URL and PUSHJOBS_REDIS_URL name others.
     """
@@ -40,6 +45,7 @@ def up(
         database_url=given.database_url,
         redis_url=given.redis_url,
         workers=workers,
+        http=None if no_http else http,
         flower=None if no_flower else flower,
         sandbox=with_sandbox,
     )

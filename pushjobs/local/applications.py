@@ -13,7 +13,7 @@ from pushjobs.errors import Misconfigured
 from pushjobs.local.directory import Installation
 from pushjobs.local.processes import Application
 
-__all__ = ["NODES", "SANDBOX_CREDENTIALS", "Rank", "beat", "flower", "sandbox", "workers"]
+__all__ = ["NODES", "SANDBOX_CREDENTIALS", "Rank", "beat", "flower", "http", "sandbox", "workers"]
 
 NODES = ("ticks", "urgent", "bulk")
 """The workers' node names before the `@`; each writes `run/<name>.ready` when it consumes."""
@@ -82,11 +82,27 @@ def flower(installation: Installation, environment: Mapping[str, str], *, port: 
     )
 
 
-def sandbox(installation: Installation, environment: Mapping[str, str], *, port: int) -> Application:
-    """Return the WeChat stand-in."""
+def http(installation: Installation, environment: Mapping[str, str], *, listening: int) -> Application:
+    """Return the HTTP doors, which answer what comes to a socket that listens already."""
+    return Application(
+        name="http",
+        command=(sys.executable, "-m", "pushjobs.http", "--socket", str(listening)),
+        environment=environment,
+        log=installation.log("http"),
+        rank=Rank.DOOR,
+        patience=_PATIENCE,
+        sockets=(listening,),
+    )
+
+
+def sandbox(
+    installation: Installation, environment: Mapping[str, str], *, port: int, behaviour: Mapping[str, str]
+) -> Application:
+    """Return the WeChat stand-in, which behaves as these of its settings say."""
+    settings = installation.write_sandbox(behaviour)
     return Application(
         name="sandbox",
-        command=(sys.executable, "-m", "pushjobs.sandbox", "--port", str(port)),
+        command=(sys.executable, "-m", "pushjobs.sandbox", "--port", str(port), "--settings", f"@{settings}"),
         environment=environment,
         log=installation.log("sandbox"),
         rank=Rank.SANDBOX,

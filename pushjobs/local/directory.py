@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+import string
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 """Paths that stand in a URL, and in PostgreSQL's comma-separated list of socket directories, as they are."""
 
 _KEY_BYTES = 32
+
+_TOKEN_LENGTH, _AES_KEY_LENGTH = 32, 43
+"""What WeChat's console takes."""
 
 
 class Installation:
@@ -102,6 +106,19 @@ class Installation:
         credentials = json.loads(path.read_text())
         return credentials["user"], credentials["password"]
 
+    def callback_secrets(self) -> dict[str, str]:
+        """Return Token and EncodingAESKey for a sandbox's callbacks, made up at the first call and then kept."""
+        path = self.path / "callbacks.json"
+        if not path.exists():
+            _write_privately(path, {"token": _letters(_TOKEN_LENGTH), "aes_key": _letters(_AES_KEY_LENGTH)})
+        return dict(json.loads(path.read_text()))
+
+    def write_sandbox(self, behaviour: Mapping[str, str]) -> Path:
+        """Write a sandbox's settings, secrets among them, where it can read them; return the file."""
+        path = self.run / "sandbox.json"
+        _write_privately(path, dict(behaviour))
+        return path
+
     def publish(self, addresses: Mapping[str, str]) -> None:
         """Write `addresses.json`, whole or not at all: other processes read it at any moment."""
         _write_privately(self.addresses, dict(addresses))
@@ -142,6 +159,10 @@ def _is_private(directory: Path) -> bool:
     except FileNotFoundError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(count))
 
 
 def _fresh_key() -> str:

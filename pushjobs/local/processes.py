@@ -38,6 +38,8 @@ class Application:
     rank: int
     patience: float
     """Seconds between SIGTERM and SIGKILL."""
+    sockets: Sequence[int] = ()
+    """Descriptors it inherits, under the numbers they have here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,7 @@ class _Keeper:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    pass_fds=self.application.sockets,
                 )
         except OSError:  # no memory, no process numbers, no disk: all of it passes
             return None

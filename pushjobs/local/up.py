@@ -5,6 +5,7 @@ keeps a second `up` off the directory. It reads no environment and prints nothin
 the other. A signal only asks to stop; the order is kept even when it comes during the start.
 """
 
+import http.client
 import signal
 import socket
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Self
 
-from pushjobs.errors import NotRunning
+from pushjobs.errors import NotPossible, NotRunning
 from pushjobs.local import applications
 from pushjobs.local.daemon import wait_until
 from pushjobs.local.directory import Installation
@@ -27,6 +28,8 @@ from pushjobs.store import migrate
 __all__ = ["Up", "UpOptions"]
 
 _READY_SECONDS = 60.0
+_BACKLOG = 2048
+_SECRETS = ("callback_token", "callback_aes_key")
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,6 +45,7 @@ class UpOptions:
     redis_url: str | None = None
     """A Redis of the caller's own; None: the embedded one."""
     workers: int = 2
+    http: int | None = 8080
     flower: int | None = 5555
     sandbox: bool = False
 
@@ -60,6 +64,7 @@ class Up:
         """The application's processes; none before the start."""
         self._report = report
         self._ports: dict[str, int] = {}
+        self._listening: socket.socket | None = None
         self._stop_requests: SimpleQueue[None] = SimpleQueue()  # unlike an Event, safe to use in a signal handler
         self._running = ExitStack()
 
@@ -68,6 +73,7 @@ class Up:
             starting.enter_context(self._signals())
             starting.enter_context(self.installation.lock())
             self.installation.ensure_keys()
+            self._listen(starting)
             self._start_servers(starting)
             self._start_applications(starting)
             self._running = starting.pop_all()
@@ -85,6 +91,8 @@ class Up:
             self._await(node, (self.installation.run / f"{node}.ready").exists)
         for name, port in self._ports.items():
             self._await(name, partial(_answers, port))
+        if self._listening is not None:
+            self._await("http", partial(_is_healthy, self._listening.getsockname()[1]))
 
     @property
     def is_stop_asked(self) -> bool:
@@ -98,6 +106,23 @@ class Up:
     def stop(self) -> None:
         """Stop beat, the doors, the workers after their drain, and the servers last. May be repeated."""
         self._running.close()
+
+    def _listen(self, stack: ExitStack) -> None:
+        """Open the HTTP doors' socket, before anything is started: a port that is taken ends it all.
+
+        It is ours, and the process that answers inherits it: what comes while that one is started again waits.
+        """
+        if self.options.http is None:
+            return
+        try:
+            self._listening = socket.create_server(("127.0.0.1", self.options.http), backlog=_BACKLOG)
+        except OSError as error:
+            raise NotPossible(
+                f"nothing can listen at port {self.options.http} ({error.strerror}): choose another for --http, "
+                "or 0 for a free one"
+            ) from None
+        stack.callback(self._listening.close)
+        self.addresses["http"] = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
     def _start_servers(self, stack: ExitStack) -> None:
         options = self.options
@@ -121,6 +146,9 @@ class Up:
             left.unlink()
         self.supervisor = Supervisor(self._applications(), self._report)
         stack.callback(self.supervisor.stop)
+        if self._listening is not None:
+            # First of all: with the process that answers gone, nobody is to wait for an answer.
+            stack.callback(self._listening.close)
         self.supervisor.start()
 
     def _applications(self) -> list[Application]:
@@ -131,8 +159,14 @@ class Up:
                 self.environment[f"PUSHJOBS_{name}_URL"] = url
         chosen = []
         if options.sandbox:
-            self.environment |= {f"PUSHJOBS_{name.upper()}": value for name, value in self._sandbox_settings().items()}
-            chosen.append(applications.sandbox(installation, self.environment, port=self._ports["sandbox"]))
+            behaviour = self._callback_settings()
+            ours = self._sandbox_settings() | {name: value for name, value in behaviour.items() if name in _SECRETS}
+            self.environment |= {f"PUSHJOBS_{name.upper()}": value for name, value in ours.items()}
+            chosen.append(
+                applications.sandbox(installation, self.environment, port=self._ports["sandbox"], behaviour=behaviour)
+            )
+        if self._listening is not None:
+            chosen.append(applications.http(installation, self.environment, listening=self._listening.fileno()))
         if options.flower is not None:
             self._open("flower", options.flower)
             chosen.append(applications.flower(installation, self.environment, port=self._ports["flower"]))
@@ -147,6 +181,20 @@ class Up:
         appid, secret = applications.SANDBOX_CREDENTIALS
         address = self.addresses.get("sandbox") or self._open("sandbox", 0)
         return {"wechat_base_url": address, "wechat_appid": appid, "wechat_secret": secret}
+
+    def _callback_settings(self) -> dict[str, str]:
+        """Return what has the sandbox push its callbacks to our door; empty without a door.
+
+        With a token of the caller's own it is that which is used, and else one that is made up.
+        """
+        if self._listening is None:
+            return {}
+        own = {name: self.options.environment.get(f"PUSHJOBS_{name.upper()}", "") for name in _SECRETS}
+        if not own["callback_token"]:
+            own = {f"callback_{name}": value for name, value in self.installation.callback_secrets().items()}
+        appid, _ = applications.SANDBOX_CREDENTIALS
+        url = f"{self.addresses['http']}/callback/{appid}"
+        return own | {"callback_url": url, "callback_mode": "secure" if own["callback_aes_key"] else "plain"}
 
     def _open(self, name: str, port: int) -> str:
         """Note the port of a page, a free one for 0, and return its address."""
@@ -180,6 +228,17 @@ def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _answers(port: int) -> bool:

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from pushjobs.sandbox.options import DEFAULT_APPID, DEFAULT_SECRET, SandboxOptions, Settings
 from pushjobs.sandbox.server import serve
@@ -25,7 +27,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--latency-ms", type=float, default=0, help="between reading a request and writing its answer")
     parser.add_argument("--lenient", action="store_true", help="ignore unknown fields, as WeChat does")
     parser.add_argument("--today", action="store_true", help="answer the legacy send call with 45103, as WeChat does")
-    parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="any settings, by their names")
+    parser.add_argument(
+        "--settings", type=_read_settings, default={}, metavar="JSON", help="any settings, by their names; or @FILE"
+    )
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input closes")
     given = parser.parse_args(argv)
     settings = {"latency_ms": given.latency_ms, "lenient": given.lenient, **given.settings}
@@ -36,6 +40,14 @@ def main(argv: Sequence[str]) -> None:
     if given.stop_with_stdin:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     serve(options)
+
+
+def _read_settings(text: str) -> dict[str, Any]:
+    # Everybody can read a command line, and a callback's token is a secret.
+    try:
+        return dict(json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text[1:]}: {error.strerror}") from None
 
 
 def _stop_with_stdin() -> None:

@@ -1,7 +1,7 @@
 """A whole installation in real processes, one a file of tests, and a sandbox beside it that outlives its crashes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -35,6 +35,12 @@ def more_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def options() -> Sequence[str]:
+    """Options of `up` beside the usual, if a test file says so."""
+    return ["--no-http"]
+
+
+@pytest.fixture(scope="module")
 def wechat() -> Iterator[SandboxProcess]:
     """A sandbox of the test file's own."""
     with SandboxProcess() as running:
@@ -48,6 +54,7 @@ def up(
     rate: int,
     workers: int,
     more_settings: dict[str, str],
+    options: Sequence[str],
 ) -> Iterator[Up]:
     """A running installation that calls the sandbox; a test that stops it starts it again."""
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +68,7 @@ def up(
             **more_settings,
         }.items():
             patch.setenv(f"PUSHJOBS_{name}", value)
-        made = Up(tmp_path_factory.mktemp("up") / "pushjobs", dict(os.environ), workers)
+        made = Up(tmp_path_factory.mktemp("up") / "pushjobs", dict(os.environ), workers, options)
         made.start()
         yield made
         made.stop()

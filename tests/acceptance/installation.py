@@ -1,11 +1,12 @@
 """`pushjobs up` as a process that tests start, look into, stop and kill."""
 
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pytest
 
 from pushjobs.sandbox.catalogue import DAILY_NEWS
 
-__all__ = ["Up", "is_running", "news", "wait_for"]
+__all__ = ["Up", "command_of", "is_running", "news", "wait_for"]
 
 NODES = ("ticks", "urgent", "bulk")
+_OURS = re.compile(rb"celery|pushjobs\.http\0")
 
 
 def wait_for(description: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -31,10 +33,14 @@ def wait_for(description: str, condition: Callable[[], bool], seconds: float = 3
 class Up:
     """`pushjobs up` in a process of its own."""
 
-    def __init__(self, directory: Path, environment: dict[str, str], workers: int) -> None:
+    def __init__(
+        self, directory: Path, environment: dict[str, str], workers: int, more: Sequence[str] = ("--no-http",)
+    ) -> None:
         self.directory = directory
         self.environment = environment
         self._workers = workers
+        self._more = more
+        self._said = directory.with_suffix(".said")
         self._process: subprocess.Popen[bytes]
 
     def start(self) -> None:
@@ -45,13 +51,15 @@ class Up:
             "--no-flower",
             "--workers",
             str(self._workers),
+            *self._more,
         ]
-        self._process = subprocess.Popen(
-            [*command, "--directory", str(self.directory)],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [*command, "--directory", str(self.directory)],
+                env=self.environment,
+                stdout=said,
+                start_new_session=True,
+            )
         started = time.time()
 
         def is_ready() -> bool:
@@ -60,6 +68,15 @@ class Up:
             return all(file.exists() and file.stat().st_mtime >= started - 1 for file in files)
 
         wait_for("the workers consume", is_ready, 60)
+
+    def address(self, name: str) -> str:
+        """Return the address that it prints for one of its pages and servers."""
+
+        def said() -> dict[str, str]:
+            return dict(line.split(maxsplit=1) for line in self._said.read_text().splitlines() if " " in line)
+
+        wait_for("it prints its addresses", lambda: "ready:" in said())
+        return said()[name].strip()
 
     def stop(self) -> int:
         """Ask it to stop, as a service manager does, and return its exit status (a test run may ignore SIGINT)."""
@@ -74,8 +91,13 @@ class Up:
         return left
 
     def applications(self) -> list[int]:
-        """Return the Celery processes, parents and children."""
-        return [pid for pid in descendants(self._process.pid) if b"celery" in command_of(pid)]
+        """Return the Celery processes, parents and children, and the HTTP doors."""
+        return [pid for pid in descendants(self._process.pid) if _OURS.search(command_of(pid))]
+
+    def door(self) -> int | None:
+        """Return the process of the HTTP doors; None between two."""
+        found = [pid for pid in self.applications() if b"pushjobs.http\0" in command_of(pid)]
+        return found[0] if found else None
 
     def children_of(self, node: str) -> list[int]:
         """Return the processes that deliver for a node."""

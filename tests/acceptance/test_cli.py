@@ -22,7 +22,7 @@ from pushjobs.cli.options import opened
 from pushjobs.producer import Producer
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import DAILY_NEWS, LEGACY_REFUND, ORDER_SHIPPED
-from tests.acceptance.installation import wait_for
+from tests.acceptance.installation import command_of, wait_for
 
 PROGRAM = str(Path(sys.executable).with_name("pushjobs"))
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -90,7 +90,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PUSHJOBS_")]:
             patch.delenv(name)
-        command = [PROGRAM, "up", "--sandbox", "--flower", "0", "--directory", str(directory)]
+        command = [PROGRAM, "up", "--sandbox", "--http", "0", "--flower", "0", "--directory", str(directory)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as up:
             try:
                 sandbox = _sandbox_of(up)
@@ -112,7 +112,7 @@ def _sandbox_of(up: subprocess.Popen[str]) -> SandboxClient:
         if line.startswith("ready"):
             break
     words = dict(line.split(maxsplit=1) for line in said)
-    assert {"database_url", "redis_url", "sandbox", "flower", "logs", "ready:"} <= words.keys()
+    assert {"http", "database_url", "redis_url", "sandbox", "flower", "logs", "ready:"} <= words.keys()
     assert "flower.json" in "".join(said)
     return SandboxClient(words["sandbox"].strip())
 
@@ -143,6 +143,15 @@ def test_a_push_goes_out_and_its_job_says_so(terminal: Terminal) -> None:
     assert "sent" in shown
     assert "NEWS-1" in shown
     assert touser not in shown
+
+
+def test_wechat_s_receipt_comes_back(terminal: Terminal) -> None:
+    """The sandbox tells the HTTP door what became of a message, and its job shows it; no process shows the secrets."""
+    job = terminal.read("send", "--touser", user(), *NEWS)
+    wait_for("the receipt is there", lambda: "delivered" in terminal.run("show", str(job["id"])).out)
+    secrets = [value.encode() for value in json.loads((terminal.directory / "callbacks.json").read_bytes()).values()]
+    commands = [command_of(int(path.name)) for path in Path("/proc").glob("[0-9]*")]
+    assert not [command for command in commands if any(secret in command for secret in secrets)]
 
 
 def test_a_job_is_found_moved_and_cancelled(terminal: Terminal) -> None:

@@ -24,7 +24,8 @@ from tests.acceptance.installation import wait_for
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of a running installation, as `pushjobs up --sandbox --directory …` makes one."""
     chosen = tmp_path_factory.mktemp("story") / "pushjobs"
-    command = [str(Path(sys.executable).with_name("pushjobs")), "up", "--sandbox", "--no-flower", "--workers", "1"]
+    program = str(Path(sys.executable).with_name("pushjobs"))
+    command = [program, "up", "--sandbox", "--no-http", "--no-flower", "--workers", "1"]
     with pytest.MonkeyPatch.context() as patch:
         # What happens to be set here must not lead the story to anyone's servers.
         for name in [name for name in os.environ if name.startswith("PUSHJOBS_")]:

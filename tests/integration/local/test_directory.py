@@ -15,6 +15,7 @@ import pytest
 
 from pushjobs.errors import Misconfigured, NotPossible
 from pushjobs.local.directory import Installation
+from pushjobs.settings import Settings
 
 HOLD_LOCK = textwrap.dedent("""
     import signal, sys
@@ -33,13 +34,15 @@ def test_everything_is_the_owners_alone(installation: Installation) -> None:
     """Directories have mode 700 and files 600."""
     installation.ensure_keys()
     installation.flower_credentials()
+    installation.callback_secrets()
+    installation.write_sandbox({"callback_token": "secret"})
     installation.publish({"redis_url": "unix:///nowhere"})
     installation.sockets()
     directories = [path for path in installation.path.rglob("*") if path.is_dir()]
     files = [path for path in installation.path.rglob("*") if path.is_file()]
     assert {mode(path) for path in (installation.path, *directories)} == {0o700}
     assert {mode(path) for path in files} == {0o600}
-    assert len(files) == 3
+    assert len(files) == 5
 
 
 def test_keys_are_made_once(installation: Installation) -> None:
@@ -54,6 +57,14 @@ def test_keys_are_made_once(installation: Installation) -> None:
 def test_flowers_password_is_kept(installation: Installation) -> None:
     """Flower has the same user and password at every start."""
     assert installation.flower_credentials() == Installation(installation.path).flower_credentials()
+
+
+def test_a_sandbox_s_callback_secrets_are_kept_and_such_as_wechat_takes(installation: Installation) -> None:
+    """Token and key are the same at every start, and the settings take them."""
+    secrets = installation.callback_secrets()
+    assert secrets == Installation(installation.path).callback_secrets()
+    given = Settings.model_validate({f"callback_{name}": value for name, value in secrets.items()})
+    assert given.callback_aes_key is not None
 
 
 def test_addresses_are_only_there_while_published(installation: Installation) -> None:

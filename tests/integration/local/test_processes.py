@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +36,12 @@ LAST_WORDS = textwrap.dedent("""
     signal.signal(signal.SIGTERM, say)
     print("up", flush=True)
     signal.pause()
+""")
+
+ANSWER_ONCE = textwrap.dedent("""
+    import os, socket
+    caller, _ = socket.socket(fileno={listening}).accept()
+    caller.sendall(str(os.getpid()).encode())
 """)
 
 SUPERVISE = textwrap.dedent("""
@@ -105,6 +113,21 @@ def test_what_keeps_dying_is_started_with_growing_delay(
     supervisor.start()
     eventually(lambda: len(ended) >= 3, "it has died three times")
     assert [(end.status, end.delay) for end in ended[:3]] == [(3, 0.0), (3, 0.5), (3, 1.0)]
+
+
+def test_calls_wait_at_an_inherited_socket(make: Callable[..., Application], cleanup: ExitStack) -> None:
+    """Whoever calls while a process is started again is answered by the next one."""
+    listening = cleanup.enter_context(socket.create_server(("127.0.0.1", 0)))
+    text = ANSWER_ONCE.format(listening=listening.fileno())
+    supervisor = Supervisor([replace(make("door", text), sockets=(listening.fileno(),))], lambda _: None)
+    cleanup.callback(supervisor.stop)
+    supervisor.start()
+    answers = set()
+    for _ in range(2):
+        with socket.create_connection(listening.getsockname(), timeout=5) as caller:
+            answers.add(caller.recv(64))
+    assert len(answers) == 2
+    assert b"" not in answers
 
 
 def test_ranks_stop_one_after_the_other(

@@ -1,6 +1,9 @@
 """`pushjobs up` before its processes run: what it refuses, and that a start that fails leaves nothing behind."""
 
 import signal
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +11,15 @@ import pytest
 from pushjobs.errors import NotPossible, Unreachable
 from pushjobs.local.directory import Installation
 from pushjobs.local.up import Up, UpOptions
+from pushjobs.sandbox import Settings as Behaviour
 
 NOWHERE = "postgresql+psycopg://nobody@/nothing?host=/nonexistent"
 
 
 def options(directory: Path) -> UpOptions:
-    return UpOptions(directory=directory, environment={}, database_url=NOWHERE, redis_url="unix:///nonexistent")
+    return UpOptions(
+        directory=directory, environment={}, database_url=NOWHERE, redis_url="unix:///nonexistent", http=None
+    )
 
 
 def test_one_up_a_directory(installation: Installation) -> None:
@@ -36,6 +42,35 @@ def test_a_failed_start_is_undone(installation: Installation) -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
     with installation.lock():
         pass
+
+
+def test_a_port_that_is_taken_is_refused_at_once(installation: Installation) -> None:
+    """Where another program listens, `up` says so before it starts anything."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = replace(options(installation.path), http=other.getsockname()[1])
+        with pytest.raises(NotPossible, match="choose another for --http"), Up(taken, print):
+            pass
+    assert not installation.addresses.exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "mode"),
+    [
+        ({}, "secure"),
+        ({"PUSHJOBS_CALLBACK_TOKEN": "mine"}, "plain"),
+        ({"PUSHJOBS_CALLBACK_TOKEN": "mine", "PUSHJOBS_CALLBACK_AES_KEY": "k" * 43}, "secure"),
+    ],
+)
+def test_the_sandbox_pushes_with_the_caller_s_own_secrets(
+    installation: Installation, cleanup: ExitStack, own: dict[str, str], mode: str
+) -> None:
+    """A token of the caller's, and a key if there is one, go to the sandbox; else both are made up."""
+    up = Up(replace(options(installation.path), http=0, sandbox=True, environment=own), print)
+    up._listen(cleanup)
+    settings = up._callback_settings()
+    assert settings["callback_url"] == f"{up.addresses['http']}/callback/wxsandbox00000000"
+    assert (settings["callback_mode"], settings["callback_token"] == "mine") == (mode, bool(own))
+    assert Behaviour().changed(settings).callback_url == settings["callback_url"]
 
 
 def test_servers_of_ones_own_replace_the_embedded(installation: Installation) -> None:

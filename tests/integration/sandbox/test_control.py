@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from pushjobs.sandbox import SandboxClient, SandboxOptions, SandboxProcess, Settings
+from pushjobs.sandbox.__main__ import main
 from pushjobs.sandbox.catalogue import DAILY_NEWS
 from pushjobs.sandbox.client import SandboxError
 from pushjobs.sandbox.options import Users
@@ -141,3 +142,11 @@ def _add(received: Received, arrived_at: float) -> None:
     target = read_target(b"/cgi-bin/message/subscribe/send")
     request = Request(method="POST", target=target, body=b"", arrived_at=arrived_at)
     received.add(request, Verdict(errcode=40003), fault=None, keep_body=False)
+
+
+def test_a_file_of_settings_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Settings may come from a file, which keeps secrets off the command line; one that is not there ends it with 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--settings", "@/nonexistent.json"])
+    assert ended.value.code == 2
+    assert "/nonexistent.json: No such file" in capsys.readouterr().err

@@ -160,6 +160,7 @@ def test_an_unreachable_database_is_named(run: Run, monkeypatch: pytest.MonkeyPa
         ["show", "first"],
         ["up", "--workers", "0"],
         ["up", "--flower", "70000"],
+        ["up", "--http", "70000"],
         ["reschedule", "1"],
         ["resolve", "1"],
         ["resolve", "1", "--as", "lost"],
