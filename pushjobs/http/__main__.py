@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
     """Read the arguments and serve until told to stop; the settings come from the environment."""
     parser = argparse.ArgumentParser(prog="python -m pushjobs.http", description="The HTTP doors of pushjobs.")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="the port (default: %(default)s)")
     parser.add_argument("--socket", type=int, metavar="FD", help="an inherited socket that listens already")
     given = parser.parse_args(argv)
     logs.configure()

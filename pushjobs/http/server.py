@@ -19,9 +19,9 @@ def server(app: FastAPI) -> uvicorn.Server:
             http=Connection,
             ws="none",
             lifespan="on",
-            # Whatever is amiss goes to standard error; what was asked for goes nowhere.
+            # Faults of ours go to standard error. What was asked for goes nowhere, and nonsense of strangers neither.
             log_config=None,
-            log_level="warning",
+            log_level="error",
             access_log=False,
             # Nobody is judged by the address they come from, so no proxy need be believed.
             proxy_headers=False,

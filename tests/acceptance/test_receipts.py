@@ -89,7 +89,7 @@ def test_lost_answers_are_settled_by_receipts(told: Runtime, sandbox: SandboxCli
 
 
 def test_a_killed_door_loses_no_receipt(told: Runtime, sandbox: SandboxClient, up: Up) -> None:
-    """A door that is killed in mid-flood is back within WeChat's three tries; what came meanwhile waited for it."""
+    """12.17 A door killed in mid-flood is back within WeChat's three tries; what came meanwhile waited for it."""
     killed = up.door()
     assert killed is not None
     told.producer.send_many([news(number) for number in range(MESSAGES)])

@@ -85,7 +85,7 @@ def test_shakes_hands(client: httpx.Client) -> None:
 
 
 def test_takes_a_push_and_its_repeat(client: httpx.Client, runtime: Runtime) -> None:
-    """A push is stored before it is answered; its repeat is answered alike and not stored again."""
+    """12.17 A push is stored before it is answered; its repeat is answered alike and not stored again."""
     for _ in range(2):
         answer = push(client, pushed(said(), is_secure=True))
         assert (answer.status_code, answer.text) == (200, "success")
@@ -161,7 +161,7 @@ def test_a_slow_body_is_not_waited_for(client: httpx.Client) -> None:
 
 
 def test_a_table_that_is_locked_is_answered_within_a_second(client: httpx.Client, runtime: Runtime) -> None:
-    """What cannot be kept in time is answered 503, and taken when WeChat pushes it again."""
+    """12.17 What cannot be kept in time is answered 503, and taken when WeChat pushes it again."""
     assert push(client, pushed(said(), is_secure=True)).status_code == 200  # the pool has its connection
     with runtime.database.transaction() as connection:
         connection.exec_driver_sql("LOCK TABLE pushjobs.events")

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from pushjobs.errors import NotPossible, Unreachable
 from pushjobs.local.directory import Installation
 from pushjobs.local.up import Up, UpOptions
+from pushjobs.sandbox import Settings as Behaviour
 
 NOWHERE = "postgresql+psycopg://nobody@/nothing?host=/nonexistent"
 
@@ -49,6 +51,26 @@ def test_a_port_that_is_taken_is_refused_at_once(installation: Installation) -> 
         with pytest.raises(NotPossible, match="choose another for --http"), Up(taken, print):
             pass
     assert not installation.addresses.exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "mode"),
+    [
+        ({}, "secure"),
+        ({"PUSHJOBS_CALLBACK_TOKEN": "mine"}, "plain"),
+        ({"PUSHJOBS_CALLBACK_TOKEN": "mine", "PUSHJOBS_CALLBACK_AES_KEY": "k" * 43}, "secure"),
+    ],
+)
+def test_the_sandbox_pushes_with_the_caller_s_own_secrets(
+    installation: Installation, cleanup: ExitStack, own: dict[str, str], mode: str
+) -> None:
+    """A token of the caller's, and a key if there is one, go to the sandbox; else both are made up."""
+    up = Up(replace(options(installation.path), http=0, sandbox=True, environment=own), print)
+    up._listen(cleanup)
+    settings = up._callback_settings()
+    assert settings["callback_url"] == f"{up.addresses['http']}/callback/wxsandbox00000000"
+    assert (settings["callback_mode"], settings["callback_token"] == "mine") == (mode, bool(own))
+    assert Behaviour().changed(settings).callback_url == settings["callback_url"]
 
 
 def test_servers_of_ones_own_replace_the_embedded(installation: Installation) -> None:
