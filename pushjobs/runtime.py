@@ -22,6 +22,7 @@ from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
 from pushjobs.delivery.settler import Settler
+from pushjobs.domain.events import CallsMoved
 from pushjobs.domain.job import Lane
 from pushjobs.domain.template import Template
 from pushjobs.errors import Misconfigured, PushJobsError
@@ -45,6 +46,7 @@ from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.events import Callbacks
 from pushjobs.wechat.forward import Forward
+from pushjobs.wechat.hosts import Fallback
 from pushjobs.wechat.login import Login
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import DailyQuota, daily_quota
@@ -267,9 +269,10 @@ class Runtime:
     @cached_property
     def _client(self) -> Client:
         base_url, timeout = self.settings.wechat_base_url, self.settings.call_timeout_seconds
+        fallback = Fallback(urls=self.settings.fallback_urls, moved=lambda host: emit(CallsMoved(host=host)))
 
         async def make() -> Client:
-            return Client(base_url, call_timeout=timeout)
+            return Client(base_url, fallback=fallback, call_timeout=timeout)
 
         return self._loop.run(make())
 

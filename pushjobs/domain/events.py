@@ -15,6 +15,7 @@ __all__ = [
     "AllowanceUnknown",
     "BatchDropped",
     "CallBroke",
+    "CallsMoved",
     "CatalogueRead",
     "CatalogueUnread",
     "Event",
@@ -158,6 +159,13 @@ class AllowanceUnknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallsMoved:
+    """No connection could be made to the host called so far, or one can be made to the first again."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueRead:
     """The app's templates were read from WeChat: it lists so many."""
 
@@ -210,6 +218,7 @@ Event = (
     AllowanceUnknown
     | BatchDropped
     | CallBroke
+    | CallsMoved
     | CatalogueRead
     | CatalogueUnread
     | EventsApplied

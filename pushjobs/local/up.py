@@ -146,7 +146,13 @@ class Up:
             return {}
         appid, secret = applications.SANDBOX_CREDENTIALS
         address = self.addresses.get("sandbox") or self._open("sandbox", 0)
-        return {"wechat_base_url": address, "wechat_appid": appid, "wechat_secret": secret}
+        # With a sandbox nothing may lead to a real host, whatever is set for it.
+        return {
+            "wechat_base_url": address,
+            "wechat_fallback_urls": "none",
+            "wechat_appid": appid,
+            "wechat_secret": secret,
+        }
 
     def _open(self, name: str, port: int) -> str:
         """Note the port of a page, a free one for 0, and return its address."""

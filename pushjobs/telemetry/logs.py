@@ -13,6 +13,7 @@ from pushjobs.domain.events import (
     AllowanceUnknown,
     BatchDropped,
     CallBroke,
+    CallsMoved,
     CatalogueUnread,
     Event,
     EventsApplied,
@@ -32,8 +33,8 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, BatchDropped, CallBroke, CatalogueUnread, EventsUnreadable, JobsUnpublished),
-    *(MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
+    *(AllowanceUnknown, BatchDropped, CallBroke, CallsMoved, CatalogueUnread, EventsUnreadable),
+    *(JobsUnpublished, MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
