@@ -6,7 +6,7 @@ Once it was read, it is read anew each night.
 """
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pushjobs import clock
@@ -15,6 +15,7 @@ from pushjobs.domain.template import Template
 from pushjobs.domain.translation import Translation
 from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
 from pushjobs.store import catalogue as stored
+from pushjobs.store import words
 from pushjobs.store.catalogue import App, KnownTemplate
 from pushjobs.store.database import Database
 
@@ -22,6 +23,7 @@ __all__ = ["Catalogue", "Found", "night_share"]
 
 _FRESH_SECONDS = 60.0
 _LOOKUP_KEY = "lookup_key"
+_NO_WORDS: frozenset[str] = frozenset()
 
 Fetch = Callable[[], Sequence[tuple[str, Template]]]
 """Reads title and template of all of the app's templates from WeChat."""
@@ -44,6 +46,7 @@ class Catalogue:
         self._fingerprint = lookup_fingerprint
         self._fetch = fetch
         self._known: dict[str, KnownTemplate] = {}
+        self._forbidden: Mapping[int | None, frozenset[str]] = {}
         self._app: App | None = None
         self._unknown: set[str] = set()
         self._fresh_until = 0.0
@@ -82,6 +85,15 @@ class Catalogue:
         self.app  # noqa: B018 - reads what is stored
         known = self._known.get(template_id)
         return None if known is None else known.translation
+
+    def forbidden(self, template_id: str) -> frozenset[str]:
+        """Return the words that a template's messages must not hold: its own and those of all the app's."""
+        self.app  # noqa: B018 - reads what is stored
+        if not self._forbidden:
+            return _NO_WORDS
+        known = self._known.get(template_id)
+        own = _NO_WORDS if known is None else self._forbidden.get(known.template_no, _NO_WORDS)
+        return self._forbidden.get(None, _NO_WORDS) | own
 
     def number(self, template_id: str) -> int:
         """Return our number of a template that is listed or was ever sent, a legacy one too; raises UnknownTemplate."""
@@ -151,6 +163,7 @@ class Catalogue:
                 self._compare_key(stored.remember(connection, _LOOKUP_KEY, self._fingerprint))
             app = stored.ensure_app(connection, self._appid)
             self._known = stored.known(connection, app.app_no)
+            self._forbidden = words.forbidden(connection, app.app_no)
         self._app = app
         self._fresh_until = clock.monotonic() + _FRESH_SECONDS
         return app

@@ -52,6 +52,7 @@ from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import DailyQuota, daily_quota
 from pushjobs.wechat.templates import list_templates
 from pushjobs.wechat.tokens import TokenSource
+from pushjobs.wording import Wording
 
 __all__ = ["Runtime"]
 
@@ -121,6 +122,11 @@ class Runtime:
         """The verbs of operators."""
         database = self.database  # first, as above
         return Operations(database, self._terms, lookup=self._lookup)
+
+    @cached_property
+    def wording(self) -> Wording:
+        """The words that the app's messages must not hold."""
+        return Wording(self.database, self.catalogue)
 
     @cached_property
     def templates(self) -> Templates:

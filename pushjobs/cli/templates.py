@@ -238,6 +238,39 @@ def policy(
         typer.echo(f"template {template_id}: {set_to}")
 
 
+@template.command()
+def words(
+    template_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="The template's id; without one: all of the app's.", show_default=False),
+    ] = None,
+    *,
+    add: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Forbid it; may be repeated.", show_default=False)
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Forbid it no longer; may be repeated.", show_default=False)
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the words that a template's messages must not hold, after adding and removing some.
+
+    A message that holds one is refused when it is made; what is accepted already is sent. Case and the width of
+    characters make no difference.
+    """
+    with opened(directory) as runtime:
+        if remove:
+            runtime.wording.allow(remove, template_id=template_id)
+        if add:
+            runtime.wording.forbid(add, template_id=template_id)
+        found = runtime.wording.forbidden(template_id=template_id)
+    if as_json:
+        show_json({"template_id": template_id, "words": found})
+    else:
+        typer.echo("\n".join(found) or "no words are forbidden")
+
+
 def _pairs(written: list[str]) -> dict[str, str | None]:
     pairs: dict[str, str | None] = {}
     for each in written:

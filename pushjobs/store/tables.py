@@ -41,6 +41,7 @@ __all__ = [
     "consents",
     "contents",
     "events",
+    "forbidden_words",
     "form_ids",
     "idempotency_keys",
     "installation",
@@ -115,6 +116,24 @@ translations = Table(
     Column("made_at", _moment, nullable=False, server_default=func.now(), comment="When it was last set"),
     CheckConstraint("template_no <> target_no", name="is_another_template"),
     comment="Legacy templates mapped to subscribe templates, so that old callers keep working",
+)
+
+forbidden_words = Table(
+    "forbidden_words",
+    metadata,
+    Column("word_no", Integer, Identity(), primary_key=True, comment="Our number for the entry"),
+    Column(
+        "app_no", SmallInteger, ForeignKey(apps.c.app_no), nullable=False, comment="Whose messages must not hold it"
+    ),
+    Column(
+        "template_no",
+        Integer,
+        ForeignKey(templates.c.template_no),
+        comment="Only this template's; null: all of the app's",
+    ),
+    Column("word", Text, nullable=False, comment="The word, folded as texts are for the comparison"),
+    UniqueConstraint("app_no", "template_no", "word", postgresql_nulls_not_distinct=True),
+    comment="Words that messages must not hold, looked for at the door",
 )
 
 contents = Table(
