@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pushjobs import clock
+from pushjobs.domain.content_check import NOT_ASKED, CheckRules
 from pushjobs.domain.moment import last_night
 from pushjobs.domain.template import Template
 from pushjobs.domain.translation import Translation
@@ -94,6 +95,12 @@ class Catalogue:
         known = self._known.get(template_id)
         own = _NO_WORDS if known is None else self._forbidden.get(known.template_no, _NO_WORDS)
         return self._forbidden.get(None, _NO_WORDS) | own
+
+    def check_rules(self, template_id: str) -> CheckRules:
+        """Return whether WeChat is asked about a template's messages, and what follows."""
+        self.app  # noqa: B018 - reads what is stored
+        known = self._known.get(template_id)
+        return NOT_ASKED if known is None else known.check
 
     def number(self, template_id: str) -> int:
         """Return our number of a template that is listed or was ever sent, a legacy one too; raises UnknownTemplate."""

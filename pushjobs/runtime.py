@@ -4,7 +4,7 @@ Made after fork, closed at exit. Parts are made when they are first asked for, s
 to WeChat and a tick no event loop.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
 from pushjobs.delivery.settler import Settler
+from pushjobs.domain.content_check import Suggestion
 from pushjobs.domain.events import CallsMoved
 from pushjobs.domain.job import Lane
 from pushjobs.domain.template import Template
@@ -42,8 +43,10 @@ from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import emit
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Upkeep
+from pushjobs.vetting import Vetting
 from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
+from pushjobs.wechat.content_check import ContentChecker, Question, Unsaid
 from pushjobs.wechat.events import Callbacks
 from pushjobs.wechat.forward import Forward
 from pushjobs.wechat.hosts import Fallback
@@ -114,6 +117,7 @@ class Runtime:
             inspection=self.inspection,
             sealer=self.sealer,
             lookup=self._lookup,
+            vetting=Vetting(database, self.catalogue, self._check_contents, emit=emit),
             exchange_code=self._exchange_code,
         )
 
@@ -315,6 +319,14 @@ class Runtime:
     def _exchange_code(self, code: str, *, with_session_key: bool) -> Login:
         # Made when it is first asked for: a producer that never logs anybody in opens no connection to WeChat.
         return self.account.exchange_code(code, with_session_key=with_session_key)
+
+    @cached_property
+    def _checker(self) -> ContentChecker:
+        return ContentChecker(self._wechat)
+
+    def _check_contents(self, questions: Sequence[Question]) -> Mapping[Question, Suggestion | Unsaid]:
+        # As above: only for templates whose policy wants it.
+        return self._loop.run(self._checker.check(questions))
 
     def _question(self) -> Ask:
         client, tokens = self._client, self._tokens

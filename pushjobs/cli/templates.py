@@ -10,6 +10,7 @@ from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
 from pushjobs.cli.sending import show_rejections, tracked
 from pushjobs.cli.shown import show_json, show_pairs, show_table
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy
 from pushjobs.domain.template import Template, TemplateKind
 from pushjobs.domain.translation import Translation
@@ -200,7 +201,7 @@ def mappings(directory: Directory = None, as_json: AsJson = False) -> None:
 
 
 @template.command()
-def policy(
+def policy(  # noqa: PLR0913 - one argument an option
     template_id: _TemplateId,
     *,
     consent: Annotated[
@@ -214,10 +215,20 @@ def policy(
     daily_cap: Annotated[
         int | None, typer.Option(help="How many of it a user may get a day; 0: no cap of its own.", show_default=False)
     ] = None,
+    content_check: Annotated[
+        ContentCheck | None,
+        typer.Option("--check", help="As what WeChat judges its texts when a job is accepted.", show_default=False),
+    ] = None,
+    on_review: Annotated[
+        CheckPolicy | None, typer.Option(help="For texts that a person should look at.", show_default=False)
+    ] = None,
+    on_unchecked: Annotated[
+        CheckPolicy | None, typer.Option(help="For texts of which WeChat gives no word.", show_default=False)
+    ] = None,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set by which rules a template is sent; what is not given stays as it is."""
+    """Set by which rules a template is accepted and sent; what is not given stays as it is."""
     policies: Policies = {}
     if consent is not None:
         policies["consent"] = consent
@@ -225,10 +236,15 @@ def policy(
         policies["in_doubt"] = in_doubt
     if daily_cap is not None:
         policies["daily_cap"] = daily_cap or None
+    if content_check is not None:
+        policies["content_check"] = content_check
+    if on_review is not None:
+        policies["on_review"] = on_review
+    if on_unchecked is not None:
+        policies["on_unchecked"] = on_unchecked
     if not policies:
-        raise InvalidInput(
-            "--consent", "is not given, nor is another policy", "give --consent, --in-doubt, --daily-cap"
-        )
+        rule = "give --consent, --in-doubt, --daily-cap, --check, --on-review, --on-unchecked"
+        raise InvalidInput("--consent", "is not given, nor is another policy", rule)
     with opened(directory) as runtime:
         runtime.operations.set_policies(template_id, **policies)
     if as_json:

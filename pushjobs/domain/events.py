@@ -18,6 +18,7 @@ __all__ = [
     "CallsMoved",
     "CatalogueRead",
     "CatalogueUnread",
+    "ContentsUnchecked",
     "Event",
     "EventsApplied",
     "EventsUnreadable",
@@ -182,6 +183,15 @@ class CatalogueUnread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContentsUnchecked:
+    """WeChat gave no word on so many contents, of the first of them for this reason."""
+
+    appid: str
+    contents: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventsApplied:
     """A slice of what WeChat told was put where it belongs.
 
@@ -221,6 +231,7 @@ Event = (
     | CallsMoved
     | CatalogueRead
     | CatalogueUnread
+    | ContentsUnchecked
     | EventsApplied
     | EventsUnreadable
     | IntakeRefused

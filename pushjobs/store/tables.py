@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
 from pushjobs.store.callback_tables import events, pushes, receipts
@@ -65,6 +66,8 @@ _on_quota = _words(OnQuota, "on_quota")
 _consent_policy = _words(ConsentPolicy, "consent_policy")
 _doubt_policy = _words(DoubtPolicy, "doubt_policy")
 _template_kind = _words(TemplateKind, "template_kind")
+_content_check = _words(ContentCheck, "content_check")
+_check_policy = _words(CheckPolicy, "check_policy")
 
 installation = Table(
     "installation",
@@ -99,6 +102,11 @@ templates = Table(
     Column("in_doubt", _doubt_policy, nullable=False, server_default="hold", comment="What an unknown outcome means"),
     Column("daily_cap", Integer, comment="How many of it a user may get a day; null: no cap of its own"),
     Column("faults_in_a_row", Integer, nullable=False, server_default=text("0"), comment="For its breaker"),
+    Column("content_check", _content_check, nullable=False, server_default="off", comment="As what WeChat judges it"),
+    Column("on_review", _check_policy, nullable=False, server_default="refuse", comment="What is for a person to see"),
+    Column(
+        "on_unchecked", _check_policy, nullable=False, server_default="refuse", comment="What WeChat has not judged"
+    ),
     UniqueConstraint("app_no", "template_id"),
     CheckConstraint("daily_cap > 0", name="daily_cap_is_positive"),
     comment="Every template a job was ever made for, and the synced catalogue",

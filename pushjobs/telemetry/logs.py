@@ -15,6 +15,7 @@ from pushjobs.domain.events import (
     CallBroke,
     CallsMoved,
     CatalogueUnread,
+    ContentsUnchecked,
     Event,
     EventsApplied,
     EventsUnreadable,
@@ -34,7 +35,16 @@ __all__ = ["configure", "log"]
 
 _TROUBLE = (
     *(AllowanceUnknown, BatchDropped, CallBroke, CallsMoved, CatalogueUnread, EventsUnreadable),
-    *(JobsUnpublished, MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
+    *(
+        ContentsUnchecked,
+        JobsUnpublished,
+        MessageUnreadable,
+        Paused,
+        PushesNotTaken,
+        SettleBroke,
+        SettleRepeated,
+        TokenUnavailable,
+    ),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.

@@ -1,14 +1,30 @@
-"""What messages may say: forbidden words."""
+"""What messages may say: forbidden words, and when WeChat is asked about a text."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0007"
 down_revision = "0006"
 
+_CONTENT_CHECK = postgresql.ENUM(
+    "off", "profile", "comment", "forum", "social", name="content_check", schema="pushjobs", create_type=False
+)
+_CHECK_POLICY = postgresql.ENUM("refuse", "accept", name="check_policy", schema="pushjobs", create_type=False)
+_POLICIES = (
+    ("content_check", _CONTENT_CHECK, "off", "As what WeChat judges it"),
+    ("on_review", _CHECK_POLICY, "refuse", "What is for a person to see"),
+    ("on_unchecked", _CHECK_POLICY, "refuse", "What WeChat has not judged"),
+)
+
 
 def upgrade() -> None:
-    """Create the list of forbidden words."""
+    """Create the list of forbidden words, and add the policies of the content check to the templates."""
+    for words in (_CONTENT_CHECK, _CHECK_POLICY):
+        words.create(op.get_bind())
+    for name, kind, default, comment in _POLICIES:
+        column = sa.Column(name, kind, server_default=default, nullable=False, comment=comment)
+        op.add_column("templates", column, schema="pushjobs")
     op.create_table(
         "forbidden_words",
         sa.Column(
@@ -37,3 +53,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo it."""
     op.drop_table("forbidden_words", schema="pushjobs")
+    for name, _, _, _ in _POLICIES:
+        op.drop_column("templates", name, schema="pushjobs")
+    for words in (_CHECK_POLICY, _CONTENT_CHECK):
+        words.drop(op.get_bind())
