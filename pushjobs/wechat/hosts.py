@@ -35,7 +35,7 @@ class Hosts:
     """The host to call, `current`; used within the event loop of its client. `connect` makes a new connection."""
 
     def __init__(self, first: str, fallback: Fallback, *, connect: Callable[[str], Awaitable[None]]) -> None:
-        self._urls = tuple(url.rstrip("/") for url in (first, *fallback.urls))
+        self._urls = tuple(dict.fromkeys(url.rstrip("/") for url in (first, *fallback.urls)))
         self._fallback = fallback
         self._connect = connect
         self._probing: asyncio.Task[None] | None = None

@@ -180,6 +180,14 @@ async def test_all_are_gone() -> None:
             assert made.moves == [two, three]
 
 
+async def test_the_same_host_twice() -> None:
+    """A host that stands among its own spare hosts is no other host."""
+    with nobody() as (gone, _):
+        async with calls(gone, f"{gone}/") as made:
+            assert await made.client.send(MESSAGE, TOKEN) == NEVER_LEFT
+            assert made.moves == []
+
+
 async def test_other_calls() -> None:
     """A call for a token or a template that never left is made at the next host too; without one it is Unreachable."""
     with nobody() as (gone, _):
