@@ -48,6 +48,7 @@ class Catalogue:
         self._fetch = fetch
         self._known: dict[str, KnownTemplate] = {}
         self._forbidden: Mapping[int | None, frozenset[str]] = {}
+        self._asks_wechat = False
         self._app: App | None = None
         self._unknown: set[str] = set()
         self._fresh_until = 0.0
@@ -95,6 +96,12 @@ class Catalogue:
         known = self._known.get(template_id)
         own = _NO_WORDS if known is None else self._forbidden.get(known.template_no, _NO_WORDS)
         return self._forbidden.get(None, _NO_WORDS) | own
+
+    @property
+    def asks_wechat(self) -> bool:
+        """Whether WeChat is asked about the messages of any template."""
+        self.app  # noqa: B018 - reads what is stored
+        return self._asks_wechat
 
     def check_rules(self, template_id: str) -> CheckRules:
         """Return whether WeChat is asked about a template's messages, and what follows."""
@@ -171,6 +178,7 @@ class Catalogue:
             app = stored.ensure_app(connection, self._appid)
             self._known = stored.known(connection, app.app_no)
             self._forbidden = words.forbidden(connection, app.app_no)
+        self._asks_wechat = any(known.check.is_on for known in self._known.values())
         self._app = app
         self._fresh_until = clock.monotonic() + _FRESH_SECONDS
         return app
