@@ -50,7 +50,7 @@ CALLS = (
     Call("/cgi-bin/openapi/quota/clear", "begin one counter anew", None, "not built: `clear_quota` does for all"),
     Call(paths.PAST_REQUEST, "what a refused request was", "wechat/past_requests.py", "`pushjobs wechat rid`"),
     Call(paths.LOGIN, "the open id behind a login code", "wechat/login.py", "`push.exchange_code`"),
-    Call("/wxa/msg_sec_check", "check a content", None, "not built yet"),
+    Call(paths.CONTENT_CHECK, "check a content", "wechat/content_check.py", "`pushjobs template policy --check`"),
     Call("/wxa/set_user_notify", "service cards", None, f"{_OUT}: no free-form scheduled message"),
     Call("/cgi-bin/message/custom/send", "customer-service messages", None, f"{_OUT}: only to users who just wrote"),
 )

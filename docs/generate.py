@@ -67,7 +67,7 @@ def settings_page() -> str:
         "",
         "What is unset is filled from two files below the directory, where they are: `addresses.json`, which holds",
         "the addresses of what `pushjobs up` runs as long as it runs, and `keys.json`, the keys it made at its first",
-        "start. The three of WeChat go together: set one, and none of them is taken from a file.",
+        "start. Those of WeChat go together: set one, and none of them is taken from a file.",
         "",
         f"Not a setting: a worker may hold a job for {LEASE_SECONDS:g} s, its lease. The longest call follows from it.",
     )

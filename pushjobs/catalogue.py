@@ -6,15 +6,17 @@ Once it was read, it is read anew each night.
 """
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pushjobs import clock
+from pushjobs.domain.content_check import NOT_ASKED, CheckRules
 from pushjobs.domain.moment import last_night
 from pushjobs.domain.template import Template
 from pushjobs.domain.translation import Translation
 from pushjobs.errors import CallRefused, Misconfigured, UnknownTemplate, Unreachable
 from pushjobs.store import catalogue as stored
+from pushjobs.store import words
 from pushjobs.store.catalogue import App, KnownTemplate
 from pushjobs.store.database import Database
 
@@ -22,6 +24,7 @@ __all__ = ["Catalogue", "Found", "night_share"]
 
 _FRESH_SECONDS = 60.0
 _LOOKUP_KEY = "lookup_key"
+_NO_WORDS: frozenset[str] = frozenset()
 
 Fetch = Callable[[], Sequence[tuple[str, Template]]]
 """Reads title and template of all of the app's templates from WeChat."""
@@ -44,6 +47,8 @@ class Catalogue:
         self._fingerprint = lookup_fingerprint
         self._fetch = fetch
         self._known: dict[str, KnownTemplate] = {}
+        self._forbidden: Mapping[int | None, frozenset[str]] = {}
+        self._asks_wechat = False
         self._app: App | None = None
         self._unknown: set[str] = set()
         self._fresh_until = 0.0
@@ -82,6 +87,27 @@ class Catalogue:
         self.app  # noqa: B018 - reads what is stored
         known = self._known.get(template_id)
         return None if known is None else known.translation
+
+    def forbidden(self, template_id: str) -> frozenset[str]:
+        """Return the words that a template's messages must not hold: its own and those of all the app's."""
+        self.app  # noqa: B018 - reads what is stored
+        if not self._forbidden:
+            return _NO_WORDS
+        known = self._known.get(template_id)
+        own = _NO_WORDS if known is None else self._forbidden.get(known.template_no, _NO_WORDS)
+        return self._forbidden.get(None, _NO_WORDS) | own
+
+    @property
+    def asks_wechat(self) -> bool:
+        """Whether WeChat is asked about the messages of any template."""
+        self.app  # noqa: B018 - reads what is stored
+        return self._asks_wechat
+
+    def check_rules(self, template_id: str) -> CheckRules:
+        """Return whether WeChat is asked about a template's messages, and what follows."""
+        self.app  # noqa: B018 - reads what is stored
+        known = self._known.get(template_id)
+        return NOT_ASKED if known is None else known.check
 
     def number(self, template_id: str) -> int:
         """Return our number of a template that is listed or was ever sent, a legacy one too; raises UnknownTemplate."""
@@ -151,6 +177,8 @@ class Catalogue:
                 self._compare_key(stored.remember(connection, _LOOKUP_KEY, self._fingerprint))
             app = stored.ensure_app(connection, self._appid)
             self._known = stored.known(connection, app.app_no)
+            self._forbidden = words.forbidden(connection, app.app_no)
+        self._asks_wechat = any(known.check.is_on for known in self._known.values())
         self._app = app
         self._fresh_until = clock.monotonic() + _FRESH_SECONDS
         return app

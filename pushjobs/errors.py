@@ -4,6 +4,8 @@
     ├── InvalidInput            a request that cannot succeed, refused at the door; nothing was stored
     │   ├── InvalidMoment           `time` or `expires` cannot be read, or a clock change makes it ambiguous
     │   ├── InvalidMessage          the message breaks a rule of WeChat or of its template
+    │   │   ├── ContentRefused          WeChat's content check does not let the message pass
+    │   │   └── ContentUnchecked        WeChat's content check gave no word: it may be asked again later
     │   ├── UnknownTemplate         no template of that id in the app's catalogue
     │   ├── InvalidFile             a file of jobs has the wrong shape
     │   ├── KeyReused               an idempotency key came back with another body
@@ -29,6 +31,8 @@ from contextlib import contextmanager
 
 __all__ = [
     "CallRefused",
+    "ContentRefused",
+    "ContentUnchecked",
     "CredentialsRefused",
     "InvalidCallback",
     "InvalidFile",
@@ -78,6 +82,14 @@ class InvalidMoment(InvalidInput):
 
 class InvalidMessage(InvalidInput):
     """The message breaks a rule of WeChat or of its template."""
+
+
+class ContentRefused(InvalidMessage):
+    """WeChat's content check does not let the message pass."""
+
+
+class ContentUnchecked(InvalidMessage):
+    """WeChat's content check gave no word on the message; asked later it may."""
 
 
 class UnknownTemplate(InvalidInput):

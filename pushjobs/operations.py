@@ -15,6 +15,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 
 from pushjobs import clock
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobId, Lane, Reason
 from pushjobs.domain.lifecycle import Transition, sources
 from pushjobs.domain.message import read_template_id, read_touser
@@ -56,11 +57,18 @@ class Which(TypedDict, total=False):
 
 
 class Policies(TypedDict, total=False):
-    """What a template is sent by; `daily_cap`: how many of it a user may get a day, None for no cap of its own."""
+    """What a template is accepted and sent by.
+
+    `daily_cap`: how many of it a user may get a day, None for no cap of its own. `content_check`: as what WeChat judges
+    its texts when a job is accepted; `on_review` and `on_unchecked`: what becomes of those it neither passes nor fails.
+    """
 
     consent: str | ConsentPolicy
     in_doubt: str | DoubtPolicy
     daily_cap: int | None
+    content_check: str | ContentCheck
+    on_review: str | CheckPolicy
+    on_unchecked: str | CheckPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,13 @@ class Reopened:
 
 _Change = Callable[[Transaction, Sequence[JobId]], set[JobId]]
 _Word = TypeVar("_Word", bound=StrEnum)
+_POLICY_WORDS: dict[str, type[StrEnum]] = {
+    "consent": ConsentPolicy,
+    "in_doubt": DoubtPolicy,
+    "content_check": ContentCheck,
+    "on_review": CheckPolicy,
+    "on_unchecked": CheckPolicy,
+}
 
 
 class Operations:
@@ -173,19 +188,20 @@ class Operations:
             paces.set_pace(connection, self._terms.catalogue.app.app_no, per_second)
 
     def set_policies(self, template_id: str, **policies: Unpack[Policies]) -> None:
-        """Set what a template is sent by; what is not given stays as it is."""
-        values: dict[str, Any] = {}
-        if "consent" in policies:
-            values["consent"] = _word(policies["consent"], ConsentPolicy, "consent")
-        if "in_doubt" in policies:
-            values["in_doubt"] = _word(policies["in_doubt"], DoubtPolicy, "in_doubt")
+        """Set what a template is accepted and sent by; what is not given stays as it is."""
+        values: dict[str, Any] = {
+            name: _word(policies[name], words, name)  # type: ignore[literal-required] # mypy knows no such loop
+            for name, words in _POLICY_WORDS.items()
+            if name in policies
+        }
         if "daily_cap" in policies:
             values["daily_cap"] = _cap(policies["daily_cap"])
         if not values:
-            raise InvalidInput("policies", "are missing", "give consent, in_doubt or daily_cap")
+            raise InvalidInput("policies", "are missing", f"give {', '.join(_POLICY_WORDS)} or daily_cap")
         template_no = self._template_no(template_id)
         with self._database.transaction() as connection:
             templates.set_policies(connection, template_no, **values)
+        self._terms.catalogue.reload()
 
     def forward_again(self) -> int:
         """Try the app's own door again with every callback it did not take for most of a day; return how many."""

@@ -38,6 +38,7 @@ from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
+from pushjobs.vetting import Vetting
 from pushjobs.wechat.login import Login
 
 __all__ = ["Producer", "Rejection", "Report"]
@@ -71,6 +72,7 @@ class Producer:
         inspection: Inspection,
         sealer: Sealer,
         lookup: Lookup,
+        vetting: Vetting,
         exchange_code: Callable[..., Login],
     ) -> None:
         self._database = database
@@ -79,6 +81,7 @@ class Producer:
         self._inspection = inspection
         self._sealer = sealer
         self._lookup = lookup
+        self._vetting = vetting
         self._exchange_code = exchange_code
         self._mappings = Mappings(database, terms.catalogue)
         self._ledger = Ledger(database, terms, lookup=lookup)
@@ -106,6 +109,8 @@ class Producer:
         same key with the same body returns the job it made the first time.
         """
         request = read_request(arguments, self._terms, lane=Lane.URGENT)
+        if refused := self._vetting.vet({0: request}):
+            raise refused[0]
         bucket = Bucket(self._terms.catalogue.app.app_no, request.lane)
         goes_now = request.is_due and session is None and self._releaser.has_room(bucket)
         with self._within(session) as connection:
@@ -130,7 +135,7 @@ class Producer:
         report = Report()
         numbered = enumerate(rows, start=1)
         while chunk := list(islice(numbered, _CHUNK)):
-            readable = list(self._read(chunk, report))
+            readable = self._vetted(list(self._read(chunk, report)), report)
             if readable:
                 with self._within(session) as connection:
                     self._accept(connection, readable, report)
@@ -142,9 +147,14 @@ class Producer:
         """Look through rows as `send_many` takes them, and report all faults of each; nothing is stored or sent."""
         return check(rows, self._terms)
 
-    def store_content(self, **arguments: Unpack[ContentArguments]) -> StoredContent:
-        """Store a content once for many jobs, which name it as `content=` in place of template, data and page."""
+    def store_content(self, *, openid: str | None = None, **arguments: Unpack[ContentArguments]) -> StoredContent:
+        """Store a content once for many jobs, which name it as `content=` in place of template, data and page.
+
+        Where the template's texts are checked by WeChat, that is done here, once, for the user `openid`: one who was
+        in the Mini Program within the last two hours, a colleague say. It is not stored.
+        """
         content, template_no = read_shared(arguments, catalogue=self._terms.catalogue)
+        self._vetting.vet_content(content, openid)
         sealed = envelope.seal_content(self._sealer, content, appid=self._terms.appid)
         app_no = self._terms.catalogue.app.app_no
         with self._database.transaction() as connection:
@@ -274,6 +284,11 @@ class Producer:
                 report.rejected.append(Rejection.of(number, refusal))
             else:
                 yield Row(number=number, arguments=arguments, request=request)
+
+    def _vetted(self, readable: list[Row], report: Report) -> list[Row]:
+        refused = self._vetting.vet({row.number: row.request for row in readable})
+        report.rejected += [Rejection.of(number, refusal) for number, refusal in refused.items()]
+        return [row for row in readable if row.number not in refused] if refused else readable
 
     def _accept(self, connection: Transaction, readable: list[Row], report: Report) -> None:
         rows = dict(zip(accepting.draw_ids(connection, len(readable)), readable, strict=True))

@@ -17,6 +17,7 @@ from pushjobs.domain.message import (
     FORM_ID_LIFE,
     Content,
     FormIdKind,
+    KeywordFault,
     Lang,
     Message,
     MiniProgramState,
@@ -29,6 +30,7 @@ from pushjobs.domain.message import (
 )
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.domain.translation import Translated, translate
+from pushjobs.domain.words import refusing
 from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, UnknownTemplate, gathered
 from pushjobs.wechat.fields import keyword_fault, shortened
 
@@ -215,8 +217,10 @@ def _message_faults(arguments: Mapping[str, object], terms: Terms) -> tuple[list
             _message(arguments, terms)
         return found, False
     template = None
+    judge: KeywordFault = keyword_fault
     with gathered(found):
         template_id = read_template_id(arguments)
+        judge = _judge(template_id, terms.catalogue)
         if (translated := _translated(template_id, arguments, terms.catalogue)) is not None:
             # The translation has judged the texts, by the names the caller gave them.
             others = find_message_faults(translated.arguments, template=None, keyword_fault=keyword_fault)
@@ -227,7 +231,7 @@ def _message_faults(arguments: Mapping[str, object], terms: Terms) -> tuple[list
             template = terms.catalogue.look_up(template_id)
     # An id that cannot be read is a fault of the template's lookup and of the message: it is told once.
     told = {(each.field, each.fault) for each in found}
-    faults = find_message_faults(arguments, template=template, keyword_fault=keyword_fault)
+    faults = find_message_faults(arguments, template=template, keyword_fault=judge)
     return found + [each for each in faults if (each.field, each.fault) not in told], _is_legacy(arguments)
 
 
@@ -238,7 +242,8 @@ def read_shared(arguments: Mapping[str, object], *, catalogue: Catalogue) -> tup
     if (translated := _translated(template_id, arguments, catalogue)) is not None:
         arguments, template_id = _sound(translated)
     found = catalogue.find(template_id)
-    return read_content(arguments, template=found.template, keyword_fault=keyword_fault), found.template_no
+    judge = _judge(template_id, catalogue)
+    return read_content(arguments, template=found.template, keyword_fault=judge), found.template_no
 
 
 def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, int, StoredContent | None]:
@@ -250,8 +255,8 @@ def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, in
         if is_legacy := _is_legacy(arguments):
             _refuse_legacy(terms)
         found = (terms.catalogue.legacy if is_legacy else terms.catalogue.find)(template_id)
-        message = read_message(arguments, template=found.template, keyword_fault=keyword_fault)
-        return message, found.template_no, None
+        judge = _judge(template_id, terms.catalogue)
+        return read_message(arguments, template=found.template, keyword_fault=judge), found.template_no, None
     if not isinstance(shared, StoredContent):
         raise InvalidMessage("content", "is no stored content", "give what `store_content` returned")
     if both := sorted(_NOT_BESIDE_CONTENT & {name for name, value in arguments.items() if value is not None}):
@@ -271,7 +276,13 @@ def _translated(template_id: str, arguments: Mapping[str, object], catalogue: Ca
     except UnknownTemplate:
         rule = "map it anew: `pushjobs template map`"
         raise UnknownTemplate("template_id", "is mapped to a template that is gone", rule) from None
-    return translate(arguments, translation, template=template, keyword_fault=keyword_fault, shorten=shortened)
+    judge = _judge(translation.template_id, catalogue)
+    return translate(arguments, translation, template=template, keyword_fault=judge, shorten=shortened)
+
+
+def _judge(template_id: str, catalogue: Catalogue) -> KeywordFault:
+    """Judge texts by their types, and by the words that the template's messages must not hold."""
+    return refusing(catalogue.forbidden(template_id), keyword_fault)
 
 
 def _sound(translated: Translated) -> tuple[Mapping[str, object], str]:

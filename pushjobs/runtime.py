@@ -22,6 +22,8 @@ from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.charging import Rules
 from pushjobs.delivery.settle import Settlement
 from pushjobs.delivery.settler import Settler
+from pushjobs.domain.content_check import Suggestion
+from pushjobs.domain.events import CallsMoved
 from pushjobs.domain.job import Lane
 from pushjobs.domain.template import Template
 from pushjobs.errors import Misconfigured, PushJobsError
@@ -41,15 +43,19 @@ from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import emit
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Upkeep
+from pushjobs.vetting import Vetting
 from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
+from pushjobs.wechat.content_check import ContentChecker, Question, Unsaid
 from pushjobs.wechat.events import Callbacks
 from pushjobs.wechat.forward import Forward
+from pushjobs.wechat.hosts import Fallback
 from pushjobs.wechat.login import Login
 from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import DailyQuota, daily_quota
 from pushjobs.wechat.templates import list_templates
 from pushjobs.wechat.tokens import TokenSource
+from pushjobs.wording import Wording
 
 __all__ = ["Runtime"]
 
@@ -111,6 +117,7 @@ class Runtime:
             inspection=self.inspection,
             sealer=self.sealer,
             lookup=self._lookup,
+            vetting=Vetting(database, self.catalogue, self._check_contents, emit=emit),
             exchange_code=self._exchange_code,
         )
 
@@ -119,6 +126,11 @@ class Runtime:
         """The verbs of operators."""
         database = self.database  # first, as above
         return Operations(database, self._terms, lookup=self._lookup)
+
+    @cached_property
+    def wording(self) -> Wording:
+        """The words that the app's messages must not hold."""
+        return Wording(self.database, self.catalogue)
 
     @cached_property
     def templates(self) -> Templates:
@@ -273,9 +285,10 @@ class Runtime:
     @cached_property
     def _client(self) -> Client:
         base_url, timeout = self.settings.wechat_base_url, self.settings.call_timeout_seconds
+        fallback = Fallback(urls=self.settings.fallback_urls, moved=lambda host: emit(CallsMoved(host=host)))
 
         async def make() -> Client:
-            return Client(base_url, call_timeout=timeout)
+            return Client(base_url, fallback=fallback, call_timeout=timeout)
 
         return self._loop.run(make())
 
@@ -312,6 +325,14 @@ class Runtime:
     def _exchange_code(self, code: str, *, with_session_key: bool) -> Login:
         # Made when it is first asked for: a producer that never logs anybody in opens no connection to WeChat.
         return self.account.exchange_code(code, with_session_key=with_session_key)
+
+    @cached_property
+    def _checker(self) -> ContentChecker:
+        return ContentChecker(self._wechat)
+
+    def _check_contents(self, questions: Sequence[Question]) -> Mapping[Question, Suggestion | Unsaid]:
+        # As above: only for templates whose policy wants it.
+        return self._loop.run(self._checker.check(questions))
 
     def _question(self) -> Ask:
         client, tokens = self._client, self._tokens

@@ -34,7 +34,10 @@ _KEY_BYTES = 32
 _TOKEN = re.compile("[A-Za-z0-9]{3,32}")
 _AES_KEY = re.compile("[A-Za-z0-9]{43}")
 _PREFIX = "PUSHJOBS_"
-_WECHAT = {"wechat_base_url", "wechat_appid", "wechat_secret"}
+_WECHAT = {"wechat_base_url", "wechat_fallback_urls", "wechat_appid", "wechat_secret"}
+_REAL_WECHAT = "https://api.weixin.qq.com"
+_SPARE_WECHAT = ("https://api2.weixin.qq.com",)
+_NONE = "none"
 
 
 class Settings(BaseSettings):
@@ -46,7 +49,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, description="PostgreSQL; unset: the embedded one.")
     redis_url: str | None = Field(default=None, description="Redis or Valkey; unset: the embedded one.")
     broker_url: str | None = Field(default=None, description="Celery's broker; unset: the Redis.")
-    wechat_base_url: str = Field(default="https://api.weixin.qq.com", description="Where WeChat's API is.")
+    wechat_base_url: str = Field(default=_REAL_WECHAT, description="Where WeChat's API is.")
+    wechat_fallback_urls: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        description="Comma-separated addresses to call while that one cannot be reached, or `none`; unset: WeChat's "
+        "disaster recovery host (`api2`) beside its API's, and none beside any other.",
+    )
     wechat_appid: str | None = Field(default=None, description="The Mini Program's appid.")
     wechat_secret: SecretStr | None = Field(default=None, description="The Mini Program's secret.")
     callback_token: SecretStr | None = Field(
@@ -78,6 +86,21 @@ class Settings(BaseSettings):
     call_timeout_seconds: float = Field(default=5.0, gt=0, le=_LONGEST_CALL, description="WeChat's time to answer.")
     slice_size: int = Field(default=100, ge=1, le=1000, description="Jobs admitted and settled together.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
+
+    @field_validator("wechat_fallback_urls", mode="before")
+    @classmethod
+    def _split_or_none(cls, value: object) -> object:
+        return () if value == _NONE else cls._split(value)
+
+    @field_validator("wechat_fallback_urls")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for url in value or ():
+            address = urlsplit(url)
+            is_bare = not (address.path.strip("/") or address.query or address.fragment or address.username)
+            if address.scheme not in {"http", "https"} or not address.hostname or not is_bare:
+                raise ValueError("holds what is no address such as https://api2.weixin.qq.com; write `none` for none")
+        return value
 
     @field_validator("encryption_keys", mode="before")
     @classmethod
@@ -163,6 +186,13 @@ class Settings(BaseSettings):
     def quiet(self) -> QuietHours | None:
         """The app's quiet hours, if it has any."""
         return None if self.quiet_hours is None else read_quiet_hours(self.quiet_hours, "quiet_hours")
+
+    @property
+    def fallback_urls(self) -> tuple[str, ...]:
+        """The hosts to call while WeChat's cannot be reached; never a real one in place of a sandbox."""
+        if self.wechat_fallback_urls is not None:
+            return self.wechat_fallback_urls
+        return _SPARE_WECHAT if self.wechat_base_url.rstrip("/") == _REAL_WECHAT else ()
 
     @property
     def require_database_url(self) -> str:

@@ -10,6 +10,7 @@ from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
 from pushjobs.cli.sending import show_rejections, tracked
 from pushjobs.cli.shown import show_json, show_pairs, show_table, stderr
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy
 from pushjobs.domain.template import Template, TemplateKind
 from pushjobs.domain.translation import Translation
@@ -203,7 +204,7 @@ def mappings(directory: Directory = None, as_json: AsJson = False) -> None:
 
 
 @template.command()
-def policy(
+def policy(  # noqa: PLR0913 - one argument an option
     template_id: _TemplateId,
     *,
     consent: Annotated[
@@ -217,10 +218,20 @@ def policy(
     daily_cap: Annotated[
         int | None, typer.Option(help="How many of it a user may get a day; 0: no cap of its own.", show_default=False)
     ] = None,
+    content_check: Annotated[
+        ContentCheck | None,
+        typer.Option("--check", help="As what WeChat judges its texts when a job is accepted.", show_default=False),
+    ] = None,
+    on_review: Annotated[
+        CheckPolicy | None, typer.Option(help="For texts that a person should look at.", show_default=False)
+    ] = None,
+    on_unchecked: Annotated[
+        CheckPolicy | None, typer.Option(help="For texts of which WeChat gives no word.", show_default=False)
+    ] = None,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set by which rules a template is sent; what is not given stays as it is."""
+    """Set by which rules a template is accepted and sent; what is not given stays as it is."""
     policies: Policies = {}
     if consent is not None:
         policies["consent"] = consent
@@ -228,10 +239,15 @@ def policy(
         policies["in_doubt"] = in_doubt
     if daily_cap is not None:
         policies["daily_cap"] = daily_cap or None
+    if content_check is not None:
+        policies["content_check"] = content_check
+    if on_review is not None:
+        policies["on_review"] = on_review
+    if on_unchecked is not None:
+        policies["on_unchecked"] = on_unchecked
     if not policies:
-        raise InvalidInput(
-            "--consent", "is not given, nor is another policy", "give --consent, --in-doubt, --daily-cap"
-        )
+        rule = "give --consent, --in-doubt, --daily-cap, --check, --on-review, --on-unchecked"
+        raise InvalidInput("--consent", "is not given, nor is another policy", rule)
     with opened(directory) as runtime:
         runtime.operations.set_policies(template_id, **policies)
     if as_json:
@@ -239,6 +255,39 @@ def policy(
     else:
         set_to = ", ".join(f"{name.replace('_', ' ')} {value or 'none'}" for name, value in policies.items())
         typer.echo(f"template {template_id}: {set_to}")
+
+
+@template.command()
+def words(
+    template_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="The template's id; without one: all of the app's.", show_default=False),
+    ] = None,
+    *,
+    add: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Forbid it; may be repeated.", show_default=False)
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Forbid it no longer; may be repeated.", show_default=False)
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the words that a template's messages must not hold, after adding and removing some.
+
+    A message that holds one is refused when it is made; what is accepted already is sent. Case and the width of
+    characters make no difference.
+    """
+    with opened(directory) as runtime:
+        if remove:
+            runtime.wording.allow(remove, template_id=template_id)
+        if add:
+            runtime.wording.forbid(add, template_id=template_id)
+        found = runtime.wording.forbidden(template_id=template_id)
+    if as_json:
+        show_json({"template_id": template_id, "words": found})
+    else:
+        typer.echo("\n".join(found) or "no words are forbidden")
 
 
 def _pairs(written: list[str]) -> dict[str, str | None]:

@@ -17,8 +17,10 @@ __all__ = [
     "CallBroke",
     "CallbacksNotKept",
     "CallbacksRefused",
+    "CallsMoved",
     "CatalogueRead",
     "CatalogueUnread",
+    "ContentsUnchecked",
     "Event",
     "EventsApplied",
     "EventsUnreadable",
@@ -160,6 +162,13 @@ class AllowanceUnknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallsMoved:
+    """No connection could be made to the host called so far, or one can be made to the first again."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueRead:
     """The app's templates were read from WeChat: it lists so many."""
 
@@ -173,6 +182,15 @@ class CatalogueUnread:
 
     appid: str
     fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentsUnchecked:
+    """WeChat gave no word on so many contents, of the first of them for this reason."""
+
+    appid: str
+    contents: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +248,10 @@ Event = (
     | CallBroke
     | CallbacksNotKept
     | CallbacksRefused
+    | CallsMoved
     | CatalogueRead
     | CatalogueUnread
+    | ContentsUnchecked
     | EventsApplied
     | EventsUnreadable
     | IntakeRefused

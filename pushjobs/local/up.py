@@ -180,7 +180,13 @@ class Up:
             return {}
         appid, secret = applications.SANDBOX_CREDENTIALS
         address = self.addresses.get("sandbox") or self._open("sandbox", 0)
-        return {"wechat_base_url": address, "wechat_appid": appid, "wechat_secret": secret}
+        # With a sandbox nothing may lead to a real host, whatever is set for it.
+        return {
+            "wechat_base_url": address,
+            "wechat_fallback_urls": "none",
+            "wechat_appid": appid,
+            "wechat_secret": secret,
+        }
 
     def _callback_settings(self) -> dict[str, str]:
         """Return what has the sandbox push its callbacks to our door; empty without a door.

@@ -92,6 +92,7 @@ def log_in(world: World, request: Request) -> Answer:
     login.is_used = True
     app.login_codes[code] = login
     app.known.add(login.touser)
+    app.seen_at[login.touser] = request.arrived_at
     answer = {"openid": login.touser, "session_key": base64.b64encode(secrets.token_bytes(16)).decode()}
     return answer | ({"unionid": login.unionid} if login.unionid else {})
 

@@ -130,6 +130,14 @@ class SandboxClient:
         """Say that users are `known`, `refusing` (43101) or `invalid` (40003)."""
         self._call("POST", "users", {"touser": touser, "are": are, **more})
 
+    def visit(self, touser: str | Sequence[str], **more: str | float) -> None:
+        """Have users open the Mini Program, now or `age_seconds` ago: the content check asks for two hours at most."""
+        self._call("POST", "visits", {"touser": touser, **more})
+
+    def mind(self, word: str, suggest: str = "risky", **more: str | int) -> None:
+        """Have the content check find texts with this word `risky`, or for `review`; `label` says what it is about."""
+        self._call("POST", "words", {"word": word, "suggest": suggest, **more})
+
     def tell(self, event: str, touser: str | Sequence[str], answers: Mapping[str, str], **more: str) -> None:
         """Have users answer a dialog (`popup`) or change their minds (`change`): template id → accept or reject."""
         self._call("POST", "events", {"event": event, "touser": touser, "answers": dict(answers), **more})

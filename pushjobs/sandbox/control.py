@@ -8,9 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from pushjobs.sandbox.callbacks import popup_or_change
+from pushjobs.sandbox.content_check import LABELS
 from pushjobs.sandbox.faults import read_rule
 from pushjobs.sandbox.request import Request
-from pushjobs.sandbox.world import FORM_ID_LIFE, LOGIN_CODE_LIFE, PREPAY_MESSAGES, App, FormId, LoginCode, World
+from pushjobs.sandbox.world import (
+    FORM_ID_LIFE,
+    LOGIN_CODE_LIFE,
+    PREPAY_MESSAGES,
+    App,
+    CheckedWord,
+    FormId,
+    LoginCode,
+    World,
+)
 
 __all__ = ["PREFIX", "control"]
 
@@ -112,6 +122,29 @@ def _mark_users(world: World, request: Request) -> _Json:
     return {}
 
 
+def _note_visits(world: World, request: Request) -> _Json:
+    """Say that `touser` (one or a list) opened the Mini Program `age_seconds` ago, as the content check asks."""
+    wanted = _object(request)
+    app, age = _app(world, wanted), wanted.get("age_seconds", 0)
+    if not isinstance(age, (int, float)):
+        raise TypeError("age_seconds is a number")
+    for touser in _users(wanted):
+        app.known.add(touser)
+        app.seen_at[touser] = request.arrived_at - age
+    return {}
+
+
+def _mind_words(world: World, request: Request) -> _Json:
+    """Have the content check find texts with `word` risky, or for review: `suggest`; `label` says what it is about."""
+    wanted = _object(request)
+    suggest, label = wanted.get("suggest", "risky"), wanted.get("label", 21000)
+    if suggest not in {"risky", "review"} or label not in LABELS:
+        raise ValueError(f"suggest is risky or review, label one of {', '.join(map(str, LABELS))}")
+    word = _text(wanted, "word")
+    _app(world, wanted).checked_words[word] = CheckedWord(word=word, suggest=suggest, label=label)
+    return {}
+
+
 def _tell_event(world: World, request: Request) -> _Json:
     """Let `touser` answer a dialog (`event` popup) or change a mind (change): `answers`, template → accept or reject.
 
@@ -198,6 +231,8 @@ _DOORS: dict[str, dict[str, Callable[[World, Request], _Json]]] = {
     "login_codes": {"POST": _add_login_codes},
     "users": {"POST": _mark_users},
     "events": {"POST": _tell_event},
+    "visits": {"POST": _note_visits},
+    "words": {"POST": _mind_words},
     "callbacks": {"GET": _read_callbacks},
     "faults": {"GET": _list_faults, "POST": _order_fault, "DELETE": _clear_faults},
     "reset": {"POST": _reset},

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from pushjobs.sandbox import account, legacy_templates, paths, templates
+from pushjobs.sandbox import account, content_check, legacy_templates, paths, templates
 from pushjobs.sandbox.answers import OK, Refusal, refusal, refusal_content
 from pushjobs.sandbox.options import Settings
 from pushjobs.sandbox.request import Request
@@ -108,6 +108,7 @@ _POST_DOORS = {
     paths.QUOTA: account.get_quota,
     paths.CLEAR_QUOTA: account.clear_quota,
     paths.PAST_REQUEST: account.get_past_request,
+    paths.CONTENT_CHECK: content_check.check_content,
     paths.LEGACY_TITLES: legacy_templates.get_titles,
     paths.LEGACY_KEYWORDS: legacy_templates.get_keywords,
     paths.LEGACY_ADD: legacy_templates.add_template,

@@ -6,6 +6,7 @@ __all__ = [
     "CATEGORY",
     "CLEAR_QUOTA",
     "CLEAR_QUOTA_BY_SECRET",
+    "CONTENT_CHECK",
     "DELETE_TEMPLATE",
     "KEYWORDS",
     "LEGACY_ADD",
@@ -39,6 +40,7 @@ KEYWORDS = "/wxaapi/newtmpl/getpubtemplatekeywords"
 QUOTA = "/cgi-bin/openapi/quota/get"
 CLEAR_QUOTA = "/cgi-bin/clear_quota"
 CLEAR_QUOTA_BY_SECRET = "/cgi-bin/clear_quota/v2"  # noqa: S105 - a path
+CONTENT_CHECK = "/wxa/msg_sec_check"
 PAST_REQUEST = "/cgi-bin/openapi/rid/get"
 LOGIN = "/sns/jscode2session"
 # Those of before 2020: what manages templates lies below /wxopen, what sends them below /message/wxopen.
@@ -55,6 +57,6 @@ ALL = frozenset(
         *(*SENDS, TOKEN, STABLE_TOKEN),
         *(TEMPLATES, ADD_TEMPLATE, DELETE_TEMPLATE, CATEGORY, TITLES, KEYWORDS),
         *(LEGACY_TITLES, LEGACY_KEYWORDS, LEGACY_ADD, LEGACY_TEMPLATES, LEGACY_DELETE),
-        *(QUOTA, CLEAR_QUOTA, CLEAR_QUOTA_BY_SECRET, PAST_REQUEST),
+        *(QUOTA, CLEAR_QUOTA, CLEAR_QUOTA_BY_SECRET, PAST_REQUEST, CONTENT_CHECK),
     }
 )

@@ -21,7 +21,7 @@ from pushjobs.sandbox.past_requests import PastRequests
 from pushjobs.sandbox.received import Received
 from pushjobs.sandbox.tokens import Tokens
 
-__all__ = ["FORM_ID_LIFE", "LOGIN_CODE_LIFE", "PREPAY_MESSAGES", "App", "FormId", "LoginCode", "World"]
+__all__ = ["FORM_ID_LIFE", "LOGIN_CODE_LIFE", "PREPAY_MESSAGES", "App", "CheckedWord", "FormId", "LoginCode", "World"]
 
 FORM_ID_LIFE = 7 * 86400.0
 PREPAY_MESSAGES = 3
@@ -47,6 +47,15 @@ class LoginCode:
     is_used: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedWord:
+    """A word that the content check minds: it makes a text risky, or one for review, and is about `label`."""
+
+    word: str
+    suggest: str
+    label: int
+
+
 class App:
     """One Mini Program: its secret, its templates, its users, and what they allowed."""
 
@@ -63,6 +72,9 @@ class App:
         self.invalid: set[str] = set()
         self.refusing: set[str] = set()
         self.in_flight: set[str] = set()
+        self.seen_at: dict[str, float] = {}
+        self.checked_words: dict[str, CheckedWord] = {}
+        self.check_meter = Meter()
         self.meters: defaultdict[str, Meter] = defaultdict(Meter)
 
     def spend_credit(self, touser: str, template: Template) -> None:

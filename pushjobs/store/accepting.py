@@ -88,6 +88,8 @@ SELECT k.app_no, k.key, k.fingerprint, k.job_id
   FROM json_to_recordset(:claims) AS c(app_no smallint, key text)
   JOIN pushjobs.idempotency_keys k USING (app_no, key)""")
 
+_KNOWN_KEYS = statement("SELECT key FROM pushjobs.idempotency_keys WHERE app_no = :app_no AND key = ANY (:keys)")
+
 _GIVE_UP_KEYS = statement("DELETE FROM pushjobs.idempotency_keys WHERE app_no = :app_no AND key = ANY (:keys)")
 
 _STORE_CONTENT = statement("""
@@ -119,6 +121,11 @@ def claim_keys(connection: Connection, claims: Sequence[KeyClaim]) -> dict[tuple
         (row.app_no, row.key): Claimed(job_id=JobId(row.job_id), fingerprint=row.fingerprint)
         for row in connection.execute(_READ_KEYS, {"claims": rows})
     }
+
+
+def known_keys(connection: Connection, app_no: int, keys: Sequence[str]) -> set[str]:
+    """Return those of the keys that stand for a job; takes none."""
+    return set(connection.execute(_KNOWN_KEYS, {"app_no": app_no, "keys": list(keys)}).scalars())
 
 
 def give_up_keys(connection: Connection, app_no: int, keys: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from pushjobs.domain.content_check import NOT_ASKED, CheckPolicy, CheckRules, ContentCheck
 from pushjobs.domain.template import Template, TemplateField, TemplateKind
 from pushjobs.domain.translation import Translation
 from pushjobs.store.database import as_json, statement
@@ -46,13 +47,15 @@ class App:
 class KnownTemplate:
     """A template as the store knows it; `template` is None while it is not in the catalogue.
 
-    `translation`: how its messages become another template's, for a legacy one that is mapped.
+    `translation`: how its messages become another template's, for a legacy one that is mapped. `check`: whether WeChat
+    is asked about them.
     """
 
     template_no: int
     title: str | None
     template: Template | None
     translation: Translation | None = None
+    check: CheckRules = NOT_ASKED
 
 
 _BEGIN_SYNC = statement("""
@@ -68,7 +71,8 @@ UPDATE pushjobs.apps SET templates_synced_at = now()
 RETURNING app_no""")
 
 _KNOWN = statement("""
-SELECT t.template_no, t.template_id, t.title, t.kind, t.fields, m.keywords, m.shortens, target.template_id AS target_id
+SELECT t.template_no, t.template_id, t.title, t.kind, t.fields, t.content_check, t.on_review, t.on_unchecked,
+       m.keywords, m.shortens, target.template_id AS target_id
   FROM pushjobs.templates t
   LEFT JOIN pushjobs.translations m USING (template_no)
   LEFT JOIN pushjobs.templates target ON target.template_no = m.target_no
@@ -166,4 +170,11 @@ def _known(row: Row[tuple[object, ...]]) -> KnownTemplate:
     if row.keywords is not None:
         pairs = tuple((key, target) for key, target in row.keywords)
         translation = Translation(template_id=row.target_id, keywords=pairs, shortens=row.shortens)
-    return KnownTemplate(template_no=row.template_no, title=row.title, template=template, translation=translation)
+    check = CheckRules(
+        check=ContentCheck(row.content_check),
+        on_review=CheckPolicy(row.on_review),
+        on_unchecked=CheckPolicy(row.on_unchecked),
+    )
+    return KnownTemplate(
+        template_no=row.template_no, title=row.title, template=template, translation=translation, check=check
+    )

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
 from pushjobs.store.callback_tables import events, pushes, receipts
@@ -41,6 +42,7 @@ __all__ = [
     "consents",
     "contents",
     "events",
+    "forbidden_words",
     "form_ids",
     "idempotency_keys",
     "installation",
@@ -64,6 +66,8 @@ _on_quota = _words(OnQuota, "on_quota")
 _consent_policy = _words(ConsentPolicy, "consent_policy")
 _doubt_policy = _words(DoubtPolicy, "doubt_policy")
 _template_kind = _words(TemplateKind, "template_kind")
+_content_check = _words(ContentCheck, "content_check")
+_check_policy = _words(CheckPolicy, "check_policy")
 
 installation = Table(
     "installation",
@@ -98,6 +102,11 @@ templates = Table(
     Column("in_doubt", _doubt_policy, nullable=False, server_default="hold", comment="What an unknown outcome means"),
     Column("daily_cap", Integer, comment="How many of it a user may get a day; null: no cap of its own"),
     Column("faults_in_a_row", Integer, nullable=False, server_default=text("0"), comment="For its breaker"),
+    Column("content_check", _content_check, nullable=False, server_default="off", comment="As what WeChat judges it"),
+    Column("on_review", _check_policy, nullable=False, server_default="refuse", comment="What is for a person to see"),
+    Column(
+        "on_unchecked", _check_policy, nullable=False, server_default="refuse", comment="What WeChat has not judged"
+    ),
     UniqueConstraint("app_no", "template_id"),
     CheckConstraint("daily_cap > 0", name="daily_cap_is_positive"),
     comment="Every template a job was ever made for, and the synced catalogue",
@@ -115,6 +124,24 @@ translations = Table(
     Column("made_at", _moment, nullable=False, server_default=func.now(), comment="When it was last set"),
     CheckConstraint("template_no <> target_no", name="is_another_template"),
     comment="Legacy templates mapped to subscribe templates, so that old callers keep working",
+)
+
+forbidden_words = Table(
+    "forbidden_words",
+    metadata,
+    Column("word_no", Integer, Identity(), primary_key=True, comment="Our number for the entry"),
+    Column(
+        "app_no", SmallInteger, ForeignKey(apps.c.app_no), nullable=False, comment="Whose messages must not hold it"
+    ),
+    Column(
+        "template_no",
+        Integer,
+        ForeignKey(templates.c.template_no),
+        comment="Only this template's; null: all of the app's",
+    ),
+    Column("word", Text, nullable=False, comment="The word, folded as texts are for the comparison"),
+    UniqueConstraint("app_no", "template_no", "word", postgresql_nulls_not_distinct=True),
+    comment="Words that messages must not hold, looked for at the door",
 )
 
 contents = Table(

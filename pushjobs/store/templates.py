@@ -23,5 +23,5 @@ def count_faults(connection: Connection, template_no: int, faults: int, *, start
 
 
 def set_policies(connection: Connection, template_no: int, **policies: Any) -> None:  # noqa: ANN401 - columns' values
-    """Set what a template is sent by: `consent`, `in_doubt`, `daily_cap`."""
+    """Set what a template is sent by: `consent`, `in_doubt`, `daily_cap`, those of the content check."""
     connection.execute(update(templates).where(templates.c.template_no == template_no).values(policies))

@@ -15,7 +15,9 @@ from pushjobs.domain.events import (
     CallbacksNotKept,
     CallbacksRefused,
     CallBroke,
+    CallsMoved,
     CatalogueUnread,
+    ContentsUnchecked,
     Event,
     EventsApplied,
     EventsUnreadable,
@@ -34,8 +36,8 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CatalogueUnread),
-    *(EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused, PushesNotTaken),
+    *(AllowanceUnknown, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved, CatalogueUnread),
+    *(ContentsUnchecked, EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused, PushesNotTaken),
     *(SettleBroke, SettleRepeated, TokenUnavailable),
 )
 

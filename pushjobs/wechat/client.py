@@ -5,12 +5,13 @@ an attempt is an outcome that the job has to live with. `ask` serves the rare ca
 where a failure is an exception.
 
 Refuses to: repeat a call, refresh a token, wait, decide what becomes of a job. An outcome other than `Unknown` needs
-proof: that no byte of the request was written, or HTTP 200 with an integer `errcode`.
+proof: that no byte of the request was written, or HTTP 200 with an integer `errcode`. A host to which no connection
+could be made was not called: the call goes to the next one (`hosts`), once.
 """
 
 import re
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
@@ -24,6 +25,7 @@ from pushjobs import errors
 from pushjobs.domain.message import Message
 from pushjobs.domain.outcome import Fatal, Outcome, Retry, Sent, SlowDown, Unknown
 from pushjobs.wechat import errcodes
+from pushjobs.wechat.hosts import NOT_CONNECTED, Fallback, Hosts
 from pushjobs.wechat.transport import Slot, Transport
 
 __all__ = ["SUBSCRIBE_PATH", "Client"]
@@ -33,27 +35,27 @@ _LEGACY_PATH = "/cgi-bin/message/wxopen/template/send"
 _HEADERS = httpx.Headers({"Accept": "*/*", "Content-Type": "application/json", "User-Agent": "pushjobs"})
 _DIGITS = re.compile("[0-9]{1,19}")
 _RID = re.compile("rid: ([0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8})")
-_SURELY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_SURELY_NOT_SENT = (*NOT_CONNECTED, httpx.PoolTimeout)
 
 
 class Client:
-    """Calls one WeChat host over a pool of kept-alive connections; made and used within one event loop.
+    """Calls WeChat over a pool of kept-alive connections; made and used within one event loop.
 
-    `call_timeout` (seconds) runs from a request's first byte to its answer's last; `connect_timeout` bounds the wait
-    for one of `max_connections`, and then the making of a connection. `ssl_context` is for tests and private
-    authorities.
+    While no connection to `base_url` can be made, the hosts of `fallback` are called instead. `call_timeout` (seconds)
+    runs from a request's first byte to its answer's last; `connect_timeout` bounds the wait for one of
+    `max_connections`, and then the making of a connection. `ssl_context` is for tests and private authorities.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
+        fallback: Fallback = Fallback(),  # noqa: B008 - frozen
         call_timeout: float,
         connect_timeout: float = 3.0,
         max_connections: int = 100,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
         self._pool = Transport(
             call_timeout=call_timeout,
             connect_timeout=connect_timeout,
@@ -61,11 +63,17 @@ class Client:
             ssl_context=ssl_context,
         )
         self._transport: httpx.AsyncBaseTransport = self._pool
+        self._hosts = Hosts(base_url, fallback, connect=self._pool.connect)
+
+    @property
+    def base_url(self) -> str:
+        """The host that is called at present."""
+        return self._hosts.current
 
     async def warm_up(self) -> None:
         """Make a connection, unless one is idle, for a message that will leave soon; a failure is that message's."""
         with suppress(httpx.TransportError):
-            await self._pool.warm_up(httpx.URL(self.base_url))
+            await self._pool.warm_up(self.base_url)
 
     async def send(self, message: Message, access_token: str, *, slot: Slot | None = None) -> Outcome:
         """Send a message with exactly one request, and say what became of it.
@@ -73,15 +81,14 @@ class Client:
         `slot` is awaited once the connection is there, right before the first byte; when it answers False nothing is
         written, and the outcome is a retry that never left. Meanwhile the connection is held: do not call long before.
         """
-        request = httpx.Request(
-            "POST",
-            _address(self.base_url, _LEGACY_PATH if message.is_legacy else SUBSCRIBE_PATH, access_token),
-            headers=_HEADERS,
-            stream=httpx.ByteStream(_body(message)),
-            extensions={"slot": slot},
-        )
+        path, body = _LEGACY_PATH if message.is_legacy else SUBSCRIBE_PATH, httpx.ByteStream(_body(message))
+
+        def request(base_url: str) -> httpx.Request:
+            address = _address(base_url, path, access_token)
+            return httpx.Request("POST", address, headers=_HEADERS, stream=body, extensions={"slot": slot})
+
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._request(request)
         except _SURELY_NOT_SENT:
             return Retry(never_left=True)
         except httpx.TransportError as fault:
@@ -106,14 +113,13 @@ class Client:
         query = dict(params or {})
         if access_token is not None:
             query["access_token"] = access_token
-        request = httpx.Request(
-            method,
-            httpx.URL(self.base_url + path, params=query),
-            headers=_HEADERS,
-            stream=httpx.ByteStream(b"" if body is None else orjson.dumps(body)),
-        )
+        content = httpx.ByteStream(b"" if body is None else orjson.dumps(body))
+
+        def request(base_url: str) -> httpx.Request:
+            return httpx.Request(method, httpx.URL(base_url + path, params=query), headers=_HEADERS, stream=content)
+
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._request(request)
         except httpx.TransportError as fault:
             what = str(fault)
         else:
@@ -129,7 +135,19 @@ class Client:
 
     async def aclose(self) -> None:
         """Close every connection."""
+        self._hosts.close()
         await self._transport.aclose()
+
+    async def _request(self, to: Callable[[str], httpx.Request]) -> httpx.Response:
+        """Make one request of the present host; where no connection to it can be made, of the next one."""
+        url = self.base_url
+        try:
+            return await self._transport.handle_async_request(to(url))
+        except NOT_CONNECTED:
+            other = self._hosts.leave(url)
+            if other is None:
+                raise
+        return await self._transport.handle_async_request(to(other))
 
 
 @lru_cache(maxsize=16)

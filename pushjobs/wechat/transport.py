@@ -68,11 +68,15 @@ class Transport(httpx.AsyncBaseTransport):
             self._places.release()
         return httpx.Response(answer.status, stream=httpx.ByteStream(answer.content))
 
-    async def warm_up(self, url: httpx.URL) -> None:
+    async def warm_up(self, url: str) -> None:
         """Have an idle connection to this host, made now if there is none; raise what `_open` does."""
-        origin = _origin(url)
-        if not self._idle[origin]:
-            self._keep(origin, await self._open(origin))
+        if not self._idle[_origin(httpx.URL(url))]:
+            await self.connect(url)
+
+    async def connect(self, url: str) -> None:
+        """Make another connection to this host, and keep it; raise what `_open` does."""
+        origin = _origin(httpx.URL(url))
+        self._keep(origin, await self._open(origin))
 
     async def aclose(self) -> None:
         """Close every connection; a request under way keeps its own until it is answered."""

@@ -160,6 +160,26 @@ def test_a_call_that_never_left_uses_no_attempt(runtime: Runtime, settings: Sett
     assert (job.state, job.reason, job.attempts) == (JobState.SCHEDULED, Reason.NOT_SENT, 0)
 
 
+def test_while_the_first_host_is_gone_the_next_gets_each_job_once(
+    runtime: Runtime, settings: Settings, sandbox: SandboxClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """12.13 A slice whose host cannot be reached is sent by the next one, token and all, in its first attempt."""
+    spare = settings.wechat_base_url
+    hosts = {"wechat_base_url": "http://127.0.0.1:9", "wechat_fallback_urls": (spare,)}
+    moved = Runtime(settings.model_copy(update=hosts))
+    schedule(runtime, 100)
+    try:
+        deliver(moved, claim(runtime))
+    finally:
+        moved.close()
+
+    summary = sandbox.summary()
+    assert (summary.accepted, summary.received, summary.repeats) == (100, 100, 0)
+    assert runtime.producer.counts()[JobState.SENT] == 100
+    assert {job.attempts for job in runtime.producer.find()} == {1}
+    assert [vars(each)["host"] for each in caplog.records if each.message == "calls_moved"] == [spare]
+
+
 def test_an_expired_token_is_replaced_and_the_call_made_once_more(runtime: Runtime, sandbox: SandboxClient) -> None:
     """When WeChat takes the token for expired in mid-slice, one new token is fetched and every job is sent."""
     schedule(runtime, 1)

@@ -116,6 +116,9 @@ def test_quota_and_policy(run: Run, runtime: Runtime) -> None:
     assert (status, out) == (0, f"template {DAILY_NEWS}: consent require, daily cap 2\n")
     assert json.loads(run("template", "policy", DAILY_NEWS, "--daily-cap", "0", "--json")[1])["daily_cap"] is None
     assert run("template", "policy", DAILY_NEWS, "--daily-cap", "-1")[0] == 2
+    status, out, _ = run("template", "policy", DAILY_NEWS, "--check", "forum", "--on-unchecked", "accept")
+    assert (status, out) == (0, f"template {DAILY_NEWS}: content check forum, on unchecked accept\n")
+    assert run("template", "policy", DAILY_NEWS, "--check", "blog")[0] == 2
     assert ask(runtime, "SELECT consent, daily_cap FROM pushjobs.templates") == [("require", None)]
 
 

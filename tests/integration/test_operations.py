@@ -8,6 +8,7 @@ import pytest
 
 from pushjobs import clock
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.content_check import CheckPolicy, CheckRules, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
@@ -275,6 +276,17 @@ def test_policies_are_set_one_by_one(runtime: Runtime) -> None:
     assert ask(runtime, policies) == [(ConsentPolicy.REQUIRE, DoubtPolicy.RESEND, None)]
 
 
+def test_policies_of_the_content_check(runtime: Runtime) -> None:
+    """The check is off and strict by default; each of its policies is set for itself, and holds at once."""
+    assert runtime.catalogue.check_rules(DAILY_NEWS) == CheckRules()
+    runtime.operations.set_policies(DAILY_NEWS, content_check="forum")
+    runtime.operations.set_policies(DAILY_NEWS, on_review=CheckPolicy.ACCEPT, on_unchecked="accept")
+    accept = CheckPolicy.ACCEPT
+    assert runtime.catalogue.check_rules(DAILY_NEWS) == CheckRules(
+        check=ContentCheck.FORUM, on_review=accept, on_unchecked=accept
+    )
+
+
 BAD_INPUT: list[tuple[str, Callable[[Operations], object]]] = [
     ("ids are missing", lambda verbs: verbs.replay()),
     ("ids stand beside a filter", lambda verbs: verbs.replay([1], reference="a")),
@@ -301,6 +313,9 @@ BAD_INPUT: list[tuple[str, Callable[[Operations], object]]] = [
     ("consent is not one of its values: use require or optimistic", lambda v: v.set_policies(DAILY_NEWS, consent="x")),
     ("in_doubt is not one of its values: use hold or resend", lambda v: v.set_policies(DAILY_NEWS, in_doubt="drop")),
     ("daily_cap is no number", lambda verbs: verbs.set_policies(DAILY_NEWS, consent="require", daily_cap=-1)),
+    ("content_check is not one of its values: use off or", lambda v: v.set_policies(DAILY_NEWS, content_check="blog")),
+    ("on_review is not one of its values", lambda verbs: verbs.set_policies(DAILY_NEWS, on_review="maybe")),
+    ("on_unchecked is not one of its values", lambda verbs: verbs.set_policies(DAILY_NEWS, on_unchecked="")),
     ("daily_cap is no number", lambda verbs: verbs.set_policies(DAILY_NEWS, daily_cap=0)),
     ("daily_cap is no number", lambda verbs: verbs.set_policies(DAILY_NEWS, daily_cap=1001)),
     ("daily_cap is no number", lambda verbs: verbs.set_policies(DAILY_NEWS, daily_cap=True)),

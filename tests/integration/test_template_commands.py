@@ -177,3 +177,13 @@ def test_the_account_s_tools(run: Run, read: Read) -> None:
     assert json.loads(read("wechat", "rid", rid, "--bodies")["request_body"]) == {"cgi_path": "/cgi-bin/no"}
     assert run("wechat", "clear-quota", "--yes")[:2] == (0, "cleared; 1 of 10 this month, as far as we know\n")
     assert read("wechat", "clear-quota", "--yes") == {"used": 2, "a_month": 10}
+
+
+def test_words(run: Run, read: Read) -> None:
+    """Words are added, removed and listed, a template's or the app's; a bad one ends with status 2, not repeated."""
+    assert run("template", "words", DAILY_NEWS)[:2] == (0, "no words are forbidden\n")
+    assert run("template", "words", DAILY_NEWS, "--add", "返现", "--add", "VPN")[:2] == (0, "vpn\n返现\n")
+    assert read("template", "words", "--add", "刷单") == {"template_id": None, "words": ["刷单"]}
+    assert read("template", "words", DAILY_NEWS, "--remove", "vpn") == {"template_id": DAILY_NEWS, "words": ["返现"]}
+    status, _, err = run("template", "words", "--add", "长" * 51)
+    assert (status, err) == (2, "pushjobs: words hold what is no word: a word has 1 to 50 printable characters\n")

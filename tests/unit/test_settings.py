@@ -162,3 +162,45 @@ def test_a_directory_given_wins(directory: Path) -> None:
     write(directory, redis_url="redis://theirs")
     assert settings.load(directory / "other").redis_url is None
     assert settings.load(directory).redis_url == "redis://theirs"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "given", "hosts"),
+    [
+        (None, None, ("https://api2.weixin.qq.com",)),
+        ("https://api.weixin.qq.com/", None, ("https://api2.weixin.qq.com",)),
+        ("http://127.0.0.1:8700", None, ()),
+        (None, "none", ()),
+        (None, "https://api2.weixin.qq.com, https://sh.api.weixin.qq.com,", None),
+        ("http://127.0.0.1:8700", "http://127.0.0.1:8701", ("http://127.0.0.1:8701",)),
+    ],
+)
+def test_fallback_hosts(
+    base_url: str | None, given: str | None, hosts: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WeChat's own API has WeChat's spare host behind it unless told otherwise, any other address has none."""
+    for name, value in (("BASE_URL", base_url), ("FALLBACK_URLS", given)):
+        if value is not None:
+            monkeypatch.setenv(f"PUSHJOBS_WECHAT_{name}", value)
+    expected = ("https://api2.weixin.qq.com", "https://sh.api.weixin.qq.com") if hosts is None else hosts
+    assert settings.load().fallback_urls == expected
+
+
+@pytest.mark.parametrize("given", ["spare.example", "ftp://host", "https://host/path", "https://me:it@host", "https:"])
+def test_bad_fallback_hosts(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spare host that is no address is refused by the variable's name, without its value."""
+    monkeypatch.setenv("PUSHJOBS_WECHAT_FALLBACK_URLS", given)
+    with pytest.raises(Misconfigured) as refusal:
+        settings.load()
+    assert str(refusal.value) == (
+        "PUSHJOBS_WECHAT_FALLBACK_URLS: holds what is no address such as https://api2.weixin.qq.com; "
+        "write `none` for none"
+    )
+
+
+def test_no_fallback_beside_a_sandbox(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spare host in the environment is never called for the sandbox of the directory."""
+    write(directory, wechat_base_url="http://127.0.0.1:8700", wechat_appid="wxsandbox", wechat_secret="s")
+    assert settings.load().fallback_urls == ()
+    monkeypatch.setenv("PUSHJOBS_WECHAT_FALLBACK_URLS", "https://api2.weixin.qq.com")
+    assert settings.load().wechat_base_url == "https://api.weixin.qq.com"

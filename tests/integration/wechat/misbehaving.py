@@ -92,10 +92,10 @@ async def keep_answering(wire: Wire) -> None:
 
 
 @asynccontextmanager
-async def serving(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """Run a server that behaves like this, on a free port."""
+async def serving(behave: Behaviour, tls: ssl.SSLContext | None = None, *, port: int = 0) -> AsyncIterator[Server]:
+    """Run a server that behaves like this, on a free port or on this one."""
     server = Server(behave)
-    listener = await asyncio.start_server(server.accept, "127.0.0.1", 0, ssl=tls)
+    listener = await asyncio.start_server(server.accept, "127.0.0.1", port, ssl=tls)
     server.url = f"http{'s' if tls else ''}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server
