@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -197,6 +198,10 @@ def test_a_failed_start_names_the_log(installation: Installation) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give up being root")
+@pytest.mark.skipif(
+    not all(directory.stat().st_mode & stat.S_IXOTH for directory in Path(sys.prefix).parents),
+    reason="no other account can reach PostgreSQL's programs here, in a private home",
+)
 def test_root_without_namespaces_borrows_an_account(tmp_path: Path, cleanup: ExitStack) -> None:
     """Where user namespaces are forbidden, PostgreSQL runs as `nobody`, and its parent directories stay closed."""
     installation = Installation(tmp_path / "closed")
