@@ -1,18 +1,15 @@
 """The operators' commands on a real database: what they show to people, to programs, and with which status they end."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pushjobs.cli import main
 from pushjobs.domain.job import JobState
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox.catalogue import DAILY_NEWS
+from tests.integration.commands import Run, runner
 from tests.integration.hands import ask, only_job, schedule
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -21,19 +18,7 @@ def run(
 ) -> Run:
     """Runs a command on the runtime's database; returns status, output, errors."""
     assert runtime is not None
-    for name, value in environment.items():
-        if name.startswith("PUSHJOBS_"):
-            monkeypatch.setenv(name, value)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["pushjobs", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, shown.out, shown.err
-
-    return call
+    return runner(environment, monkeypatch, capfd)
 
 
 def close_as(runtime: Runtime, state: str) -> int:

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from pushjobs.cli import main
 from pushjobs.files import open_jobs
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import CLASS_REMINDER, DAILY_NEWS
 from pushjobs.wechat.client import SUBSCRIBE_PATH
+from tests.integration.commands import Run, runner
 
-Run = Callable[..., tuple[int, str, str]]
 Read = Callable[..., Any]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -27,19 +26,7 @@ def run(
 ) -> Run:
     """Runs a command that calls the sandbox; returns status, output, errors."""
     assert sandbox is not None
-    for name, value in environment.items():
-        if name.startswith("PUSHJOBS_"):
-            monkeypatch.setenv(name, value)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["pushjobs", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, shown.out, shown.err
-
-    return call
+    return runner(environment, monkeypatch, capfd)
 
 
 @pytest.fixture
