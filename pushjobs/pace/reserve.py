@@ -42,6 +42,7 @@ _NEAR_SECONDS = 0.250
 _FAR_SECONDS = 0.750
 _BURST_SECONDS = 1.0
 _CHUNK_SECONDS = 0.050
+_HEAD_START_SECONDS = _CHUNK_SECONDS
 _LONGEST_WAIT_SECONDS = 1.0  # a change of the limit takes hold within it
 _LATEST_SECONDS = _NEAR_SECONDS - _CHUNK_SECONDS
 
@@ -133,6 +134,7 @@ class Pace:
             limit.urgent_share if lane is Lane.URGENT else 0,
             max(_BURST_SECONDS, limit.spacing) * 1e6,
             _KEPT_SECONDS,
+            _HEAD_START_SECONDS * 1e6,
         )
         try:
             try:

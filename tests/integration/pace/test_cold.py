@@ -45,8 +45,8 @@ def restart_with_an_older_key(redis: Redis, key: str) -> None:
     """The script is lost, and the key is as it was a second ago."""
     state = redis.get(key)
     assert isinstance(state, bytes)
-    last, paid = (int(word) - JUST_NOW for word in state.split())
-    redis.set(key, f"{last} {paid}", ex=60)
+    last, paid, others_turn = map(int, state.split())
+    redis.set(key, f"{last - JUST_NOW} {paid - JUST_NOW} {others_turn}", ex=60)
     redis.script_flush()
 
 

@@ -151,11 +151,11 @@ def test_apps_do_not_share(redis: Redis, appid: str) -> None:
     assert isinstance(pace_of(redis, f"{appid}2").reserve(100, Lane.BULK), Grant)
 
 
-def test_two_numbers_are_all_there_is(redis: Redis, appid: str) -> None:
-    """Redis holds one key an app, two numbers in it, and not for ever."""
+def test_three_numbers_are_all_there_is(redis: Redis, appid: str) -> None:
+    """Redis holds one key an app, three numbers in it, and not for ever."""
     Pace(redis, appid, lambda: LIMIT).reserve(100, Lane.BULK)
     assert redis.keys(f"*{appid}*") == [f"pushjobs:pace:{appid}".encode()]
     state = redis.get(f"pushjobs:pace:{appid}")
     assert isinstance(state, bytes)
-    assert re.fullmatch(rb"\d{16} \d{16}", state)
+    assert re.fullmatch(rb"\d{16} \d{16} [01]", state)
     assert redis.ttl(f"pushjobs:pace:{appid}") == pytest.approx(7 * 86_400, abs=5)
