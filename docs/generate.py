@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from docs import coverage
+from pushjobs.app_settings import AppSettings
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
 from pushjobs.delivery.charging import Charge
@@ -54,16 +55,24 @@ _NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `
 
 def settings_page() -> str:
     """Every environment variable, its default and its bounds."""
-    rows = [
-        (f"`PUSHJOBS_{name.upper()}`", _default(field), _bounds(field), field.description or "")
+    rows = {
+        name: (f"`PUSHJOBS_{name.upper()}`", _default(field), _bounds(field), field.description or "")
         for name, field in Settings.model_fields.items()
-    ]
+    }
+    of_apps = AppSettings.model_fields.keys()
     return _page(
         "Settings",
         "Environment variables. An empty one counts as unset. A wrong one ends the process with a line that names the",
         "variable and not its value.",
         "",
-        *_table(("variable", "default", "takes", "meaning"), rows),
+        *_table(("variable", "default", "takes", "meaning"), [rows[name] for name in rows if name not in of_apps]),
+        "",
+        "## Of the app",
+        "",
+        "These are the environment's app's, the one that is meant where none is named. [Other",
+        "apps](../how-to/send-for-several-apps.md) have their own, said to `pushjobs app`, with the same defaults.",
+        "",
+        *_table(("variable", "default", "takes", "meaning"), [rows[name] for name in of_apps]),
         "",
         "What is unset is filled from two files below the directory, where they are: `addresses.json`, which holds",
         "the addresses of what `pushjobs up` runs as long as it runs, and `keys.json`, the keys it made at its first",

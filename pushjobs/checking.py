@@ -4,12 +4,12 @@
 them at once, and wants nothing stored meanwhile. Both read by the same rules (`request`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pushjobs.errors import InvalidInput
-from pushjobs.request import Rejection, Terms, find_faults
+from pushjobs.request import Rejection, Terms, find_faults, named_app
 
 __all__ = ["Checked", "check"]
 
@@ -23,15 +23,27 @@ class Checked:
     faults: list[Rejection] = field(default_factory=list)
 
 
-def check(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Checked:
-    """Look through rows of `send`'s arguments, any iterable, streamed; an iterable without a row is refused."""
+def check(rows: Iterable[Mapping[str, Any]], terms: Callable[[object], Terms]) -> Checked:
+    """Look through rows of `send`'s arguments, any iterable, streamed; an iterable without a row is refused.
+
+    `terms` gives those of the app that a row names, None where it names none; raises InvalidInput for no app of ours.
+    """
     if not isinstance(rows, Iterable):
         raise InvalidInput("rows", f"is no iterable ({type(rows).__name__})", "give a row for each push")
     checked = Checked()
     for checked.rows, row in enumerate(rows, start=1):
-        faults = find_faults(row, terms)
+        faults = _faults(row, terms)
         checked.sound += not faults
         checked.faults += [Rejection.of(checked.rows, fault) for fault in faults]
     if not checked.rows:
         raise InvalidInput("rows", "is empty", "give at least one row")
     return checked
+
+
+def _faults(row: object, terms: Callable[[object], Terms]) -> list[InvalidInput]:
+    try:
+        own = terms(named_app(row))
+    except InvalidInput as refusal:
+        # By whose templates and zone it should be read, nobody knows.
+        return [refusal]
+    return find_faults(row, own)

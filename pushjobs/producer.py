@@ -5,7 +5,7 @@ job that is due now is published straight after its commit, and if that fails th
 everything commits with the caller's own transaction, and only ticks publish.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,10 +16,11 @@ from pushjobs.checking import Checked, check
 from pushjobs.claims import Row
 from pushjobs.consenting import Granted, Ledger
 from pushjobs.domain.consent import Consent
-from pushjobs.domain.job import Job, JobId, JobState, Lane
+from pushjobs.domain.job import Job, JobId, JobState, Lane, read_state
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, NotFound, NotPossible
 from pushjobs.inspection import Inspection, Why
+from pushjobs.making import described, new_job
 from pushjobs.mapping import Mappings
 from pushjobs.release import Releaser
 from pushjobs.request import (
@@ -29,6 +30,7 @@ from pushjobs.request import (
     Request,
     StoredContent,
     Terms,
+    named_app,
     read_request,
     read_shared,
 )
@@ -41,7 +43,7 @@ from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.vetting import Vetting
 from pushjobs.wechat.login import Login
 
-__all__ = ["Producer", "Rejection", "Report"]
+__all__ = ["AppParts", "Producer", "Rejection", "Report"]
 
 _CHUNK = 5000
 _MOST_FOUND = 1000
@@ -57,34 +59,47 @@ class Report:
     rejected: list[Rejection] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AppParts:
+    """What the verbs use of one app."""
+
+    terms: Terms
+    inspection: Inspection
+    vetting: Vetting
+    ledger: Ledger
+    mappings: Mappings
+    exchange_code: Callable[..., Login]
+
+    @property
+    def app_no(self) -> int:
+        """Our number for the app."""
+        return self.terms.catalogue.app.app_no
+
+
 class Producer:
-    """Accepts jobs for one app and changes them; safe to share between threads.
+    """Accepts jobs and changes them; safe to share between threads.
+
+    What names no `appid` is for one app, the environment's; `app` returns the same verbs for another one. A job's
+    number is enough, whichever app it is of.
 
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts it is made of
+    def __init__(
         self,
         database: Database,
-        terms: Terms,
+        parts: Callable[[object], AppParts],
         releaser: Releaser,
         *,
-        inspection: Inspection,
         sealer: Sealer,
         lookup: Lookup,
-        vetting: Vetting,
-        exchange_code: Callable[..., Login],
     ) -> None:
+        """`parts` gives those of an app by its appid, None for the one that is meant; raises InvalidInput."""
         self._database = database
-        self._terms = terms
+        self._parts = parts
         self._releaser = releaser
-        self._inspection = inspection
         self._sealer = sealer
         self._lookup = lookup
-        self._vetting = vetting
-        self._exchange_code = exchange_code
-        self._mappings = Mappings(database, terms.catalogue)
-        self._ledger = Ledger(database, terms, lookup=lookup)
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -102,26 +117,42 @@ class Producer:
         self._closing.callback(close)
         return self
 
+    def app(self, appid: str) -> "Producer":
+        """Return the same verbs for another app of the installation; raises InvalidInput where it is none.
+
+        What it returns need not be closed: the connections are this one's.
+        """
+        self._parts(appid)
+        parts = self._parts
+        return Producer(
+            self._database,
+            lambda other: parts(appid if other is None else other),
+            self._releaser,
+            sealer=self._sealer,
+            lookup=self._lookup,
+        )
+
     def send(self, *, session: CallersSession | None = None, **arguments: Unpack[JobArguments]) -> Job:
         """Schedule one push, for now unless `time` says later; return its job.
 
         Raises InvalidInput (nothing was stored), or KeyReused when the idempotency key stands for another body. The
         same key with the same body returns the job it made the first time.
         """
-        request = read_request(arguments, self._terms, lane=Lane.URGENT)
-        if refused := self._vetting.vet({0: request}):
+        app = self._parts(arguments.get("appid"))
+        request = read_request(arguments, app.terms, lane=Lane.URGENT)
+        if refused := app.vetting.vet({0: request}):
             raise refused[0]
-        bucket = Bucket(self._terms.catalogue.app.app_no, request.lane)
+        bucket = Bucket(app.app_no, request.lane)
         goes_now = request.is_due and session is None and self._releaser.has_room(bucket)
         with self._within(session) as connection:
             [job_id] = accepting.draw_ids(connection, 1)
             rows = {job_id: Row(number=1, arguments=arguments, request=request)}
-            if (known := self._claim(connection, rows).get(job_id)) is not None:
+            if (known := self._claim(connection, app, rows).get(job_id)) is not None:
                 return self._known(connection, known)
-            accepting.insert(connection, [self._new_job(job_id, request, released=goes_now)])
+            accepting.insert(connection, [self._new_job(app, job_id, request, released=goes_now)])
         if goes_now:
             self._releaser.publish(bucket, [Released(id=job_id, release_no=1, due_in=0.0)])
-        return self._as_job(job_id, request)
+        return described(job_id, request, app.terms)
 
     def send_many(self, rows: Iterable[Mapping[str, Any]], *, session: CallersSession | None = None) -> Report:
         """Schedule many pushes, each row the keyword arguments of `send`; any iterable, streamed in chunks.
@@ -135,17 +166,18 @@ class Producer:
         report = Report()
         numbered = enumerate(rows, start=1)
         while chunk := list(islice(numbered, _CHUNK)):
-            readable = self._vetted(list(self._read(chunk, report)), report)
-            if readable:
+            readable = self._read(chunk, report)
+            if any(its_rows for _, its_rows in readable):
                 with self._within(session) as connection:
-                    self._accept(connection, readable, report)
+                    for app, its_rows in readable:
+                        self._accept(connection, app, its_rows, report)
         if not (report.accepted or report.known or report.rejected):
             raise InvalidInput("rows", "is empty", "give at least one row")
         return report
 
     def check(self, rows: Iterable[Mapping[str, Any]]) -> Checked:
         """Look through rows as `send_many` takes them, and report all faults of each; nothing is stored or sent."""
-        return check(rows, self._terms)
+        return check(rows, lambda appid: self._parts(appid).terms)
 
     def store_content(self, *, openid: str | None = None, **arguments: Unpack[ContentArguments]) -> StoredContent:
         """Store a content once for many jobs, which name it as `content=` in place of template, data and page.
@@ -153,13 +185,14 @@ class Producer:
         Where the template's texts are checked by WeChat, that is done here, once, for the user `openid`: one who was
         in the Mini Program within the last two hours, a colleague say. It is not stored.
         """
-        content, template_no = read_shared(arguments, catalogue=self._terms.catalogue)
-        self._vetting.vet_content(content, openid)
-        sealed = envelope.seal_content(self._sealer, content, appid=self._terms.appid)
-        app_no = self._terms.catalogue.app.app_no
+        app = self._parts(None)
+        appid = app.terms.appid
+        content, template_no = read_shared(arguments, catalogue=app.terms.catalogue)
+        app.vetting.vet_content(content, openid)
+        sealed = envelope.seal_content(self._sealer, content, appid=appid)
         with self._database.transaction() as connection:
-            number = accepting.store_content(connection, app_no=app_no, template_no=template_no, sealed=sealed)
-        return StoredContent(content_no=number, template_no=template_no, content=content)
+            number = accepting.store_content(connection, app_no=app.app_no, template_no=template_no, sealed=sealed)
+        return StoredContent(appid=appid, content_no=number, template_no=template_no, content=content)
 
     def get(self, job_id: int) -> Job:
         """Return a job; raises NotFound."""
@@ -184,7 +217,7 @@ class Producer:
         """Return the newest jobs that match everything given, at most `limit` (up to 1,000)."""
         if not 0 < limit <= _MOST_FOUND:
             raise InvalidInput("limit", f"is {limit}", f"it is between 1 and {_MOST_FOUND}")
-        wanted = self._filter(reference=reference, touser=touser, template_id=template_id, state=_state(state))
+        wanted = self._filter(reference=reference, touser=touser, template_id=template_id, state=read_state(state))
         with self._database.transaction() as connection:
             return stored.find(connection, wanted, limit)
 
@@ -217,10 +250,10 @@ class Producer:
 
         Raises NotFound, NotPossible when it was begun or is closed, InvalidMoment for an unreadable time.
         """
-        zone = self._terms.zone
-        planned_at = max(read_moment(time, zone), clock.now())
         with self._database.transaction() as connection:
             job = self._get(connection, JobId(job_id))
+            zone = self._parts(job.appid).terms.zone
+            planned_at = max(read_moment(time, zone), clock.now())
             life = job.expires - job.time if expires is None else expires
             expires_at = read_deadline(life, planned_at, zone)
             if not stored.reschedule(connection, job.id, planned_at=planned_at, expires_at=expires_at):
@@ -229,23 +262,23 @@ class Producer:
 
     def why(self, job_id: int) -> Why:
         """Say why a job is where it is, which rule holds it, and when it will be tried next; raises NotFound."""
-        return self._inspection.why(job_id)
+        return self._parts(self.get(job_id).appid).inspection.why(job_id)
 
     def grant(self, touser: str, template_id: str, credits: int = 1, *, standing: bool = False) -> None:  # noqa: A002 - the house's word
         """Note that the user said yes to so many of the template's messages; with `standing`, to all of them."""
-        self._ledger.grant(touser, template_id, credits, standing=standing)
+        self._parts(None).ledger.grant(touser, template_id, credits, standing=standing)
 
     def grant_many(self, rows: Iterable[Mapping[str, Any]]) -> Granted:
         """Grant from many rows of `grant`'s arguments, any iterable; a bad row is refused with its number."""
-        return self._ledger.grant_many(rows)
+        return self._parts(None).ledger.grant_many(rows)
 
     def revoke(self, touser: str, template_id: str) -> None:
         """Note that the user takes back every consent to the template's messages."""
-        self._ledger.revoke(touser, template_id)
+        self._parts(None).ledger.revoke(touser, template_id)
 
     def consent(self, touser: str) -> Mapping[str, Consent]:
         """Return what is known of the user's consents, by template id."""
-        return self._ledger.read(touser)
+        return self._parts(None).ledger.read(touser)
 
     def map_template(
         self, legacy_id: str, template_id: str, keywords: Mapping[str, str | None], *, shorten: bool = False
@@ -255,55 +288,59 @@ class Producer:
         A keyword that becomes None is left out. With `shorten` a text too long for its `thing` or `name` is cut, with
         an ellipsis; else it is refused. Other processes follow within a minute. Raises InvalidInput.
         """
-        self._mappings.put(legacy_id, template_id, keywords, shorten=shorten)
+        self._parts(None).mappings.put(legacy_id, template_id, keywords, shorten=shorten)
 
     def unmap_template(self, legacy_id: str) -> None:
         """Have messages of a legacy template translated no longer; raises NotFound where they were not."""
-        self._mappings.take_away(legacy_id)
+        self._parts(None).mappings.take_away(legacy_id)
 
     def exchange_code(self, code: str, *, with_session_key: bool = False) -> Login:
         """Return the open id of the user whom a code of `wx.login` stands for; a code is good once, for five minutes.
 
         The session key is stored nowhere, and returned only where it is asked for. Raises CallRefused, Unreachable.
         """
-        return self._exchange_code(code, with_session_key=with_session_key)
+        return self._parts(None).exchange_code(code, with_session_key=with_session_key)
 
     def counts(self) -> Mapping[JobState, int]:
-        """Return how many jobs are in each state."""
+        """Return how many of the app's jobs are in each state."""
         with self._database.transaction() as connection:
-            return stored.count_by_state(connection)
+            return stored.count_by_state(connection, self._parts(None).app_no)
 
     def _within(self, session: CallersSession | None) -> AbstractContextManager[Transaction]:
         return self._database.transaction() if session is None else nullcontext(joined(session))
 
-    def _read(self, chunk: Iterable[tuple[int, Mapping[str, Any]]], report: Report) -> Iterator[Row]:
+    def _read(self, chunk: Iterable[tuple[int, Mapping[str, Any]]], report: Report) -> list[tuple[AppParts, list[Row]]]:
+        """Read a chunk's rows by the terms of their apps and report those refused; the apps in one order, for locks."""
+        readable: dict[str, tuple[AppParts, list[Row]]] = {}
         for number, arguments in chunk:
             try:
-                request = read_request(arguments, self._terms, lane=Lane.BULK)
+                app = self._parts(named_app(arguments))
+                request = read_request(arguments, app.terms, lane=Lane.BULK)
             except InvalidInput as refusal:
                 report.rejected.append(Rejection.of(number, refusal))
             else:
-                yield Row(number=number, arguments=arguments, request=request)
+                _, rows = readable.setdefault(app.terms.appid, (app, []))
+                rows.append(Row(number=number, arguments=arguments, request=request))
+        return [(app, _vetted(app, rows, report)) for _, (app, rows) in sorted(readable.items())]
 
-    def _vetted(self, readable: list[Row], report: Report) -> list[Row]:
-        refused = self._vetting.vet({row.number: row.request for row in readable})
-        report.rejected += [Rejection.of(number, refusal) for number, refusal in refused.items()]
-        return [row for row in readable if row.number not in refused] if refused else readable
-
-    def _accept(self, connection: Transaction, readable: list[Row], report: Report) -> None:
+    def _accept(self, connection: Transaction, app: AppParts, readable: list[Row], report: Report) -> None:
         rows = dict(zip(accepting.draw_ids(connection, len(readable)), readable, strict=True))
-        for job_id, known in sorted(self._claim(connection, rows).items()):
+        for job_id, known in sorted(self._claim(connection, app, rows).items()):
             row = rows.pop(job_id)
             if isinstance(known, InvalidInput):
                 report.rejected.append(Rejection.of(row.number, known))
             else:
                 report.known += 1
-        accepting.insert(connection, [self._new_job(job_id, row.request) for job_id, row in rows.items()])
+        accepting.insert(connection, [self._new_job(app, job_id, row.request) for job_id, row in rows.items()])
         report.accepted += len(rows)
 
-    def _claim(self, connection: Transaction, rows: Mapping[JobId, Row]) -> dict[JobId, JobId | InvalidInput]:
-        app = self._terms.catalogue.app
-        return claims.claim(connection, app, rows, lookup=self._lookup)
+    def _claim(
+        self, connection: Transaction, app: AppParts, rows: Mapping[JobId, Row]
+    ) -> dict[JobId, JobId | InvalidInput]:
+        return claims.claim(connection, app.terms.catalogue.app, rows, lookup=self._lookup)
+
+    def _new_job(self, app: AppParts, job_id: JobId, request: Request, *, released: bool = False) -> NewJob:
+        return new_job(job_id, request, app.terms, sealer=self._sealer, lookup=self._lookup, released=released)
 
     def _known(self, connection: Transaction, known: JobId | InvalidInput) -> Job:
         if isinstance(known, InvalidInput):
@@ -320,60 +357,17 @@ class Producer:
     def _filter(
         self, *, reference: str | None, touser: str | None, template_id: str | None, state: JobState | None
     ) -> stored.Filter:
+        app = self._parts(None)
         return stored.Filter(
-            app_no=self._terms.catalogue.app.app_no,
+            app_no=app.app_no,
             reference=reference,
-            recipient=None if touser is None else self._lookup.recipient(self._terms.appid, touser),
+            recipient=None if touser is None else self._lookup.recipient(app.terms.appid, touser),
             template_id=template_id,
             state=state,
         )
 
-    def _new_job(self, job_id: JobId, request: Request, *, released: bool = False) -> NewJob:
-        appid, shared = self._terms.appid, request.content
-        recipient = self._lookup.recipient(appid, request.message.touser)
-        return NewJob(
-            id=job_id,
-            app_no=self._terms.catalogue.app.app_no,
-            template_no=request.template_no,
-            content_no=None if shared is None else shared.content_no,
-            lane=request.lane,
-            on_quota=request.on_quota,
-            planned_at=request.planned_at,
-            expires_at=request.expires_at,
-            recipient=recipient,
-            sealed=envelope.seal_message(
-                self._sealer, request.message, appid=appid, recipient=recipient, is_shared=shared is not None
-            ),
-            reference=request.reference,
-            released=released,
-        )
 
-    def _as_job(self, job_id: JobId, request: Request) -> Job:
-        """Describe a job just stored, without asking for it."""
-        return Job(
-            id=job_id,
-            appid=self._terms.appid,
-            template_id=request.message.content.template_id,
-            state=JobState.SCHEDULED,
-            lane=request.lane,
-            time=request.planned_at,
-            due_at=request.planned_at,
-            expires=request.expires_at,
-            attempts=0,
-            reason=None,
-            errcode=None,
-            msgid=None,
-            reference=request.reference,
-            created_at=clock.now(),
-            called_at=None,
-            closed_at=None,
-        )
-
-
-def _state(value: str | JobState | None) -> JobState | None:
-    if value is None:
-        return None
-    try:
-        return JobState(value)
-    except ValueError:
-        raise InvalidInput("state", "is no state of a job", f"use {', '.join(JobState)}") from None
+def _vetted(app: AppParts, readable: list[Row], report: Report) -> list[Row]:
+    refused = app.vetting.vet({row.number: row.request for row in readable})
+    report.rejected += [Rejection.of(number, refusal) for number, refusal in refused.items()]
+    return [row for row in readable if row.number not in refused] if refused else readable

@@ -87,7 +87,7 @@ class Door:
         for what cannot be read (400).
         """
         if appid != self._terms.appid:
-            raise NotFound("no callbacks are taken for that app: compare the address with WECHAT_APPID")
+            raise NotFound("no callbacks are taken for that app: compare the address with the appid")
         read = self._callbacks.read(callback, now=clock.now())
         match read:
             case Handshake(echo=echo):

@@ -45,14 +45,18 @@ class _Room:
 
 
 class Releaser:
-    """Claims and publishes; one a process. `rate` tells how many calls a second there may be, over all workers."""
+    """Claims and publishes; one a process.
+
+    `rate` tells how many calls a second there may be for an app, over all workers; None: it cannot be sent for, and its
+    jobs wait.
+    """
 
     def __init__(
         self,
         database: Database,
         publisher: Publisher,
         *,
-        rate: Callable[[], float],
+        rate: Callable[[int], float | None],
         lookahead_seconds: float,
         emit: Emit,
     ) -> None:
@@ -74,7 +78,7 @@ class Releaser:
 
         The caller's claim or insert is committed, and no transaction is open: a broker that hangs holds no locks.
         """
-        made = list(batches(bucket, released, largest=self._largest_batch))
+        made = list(batches(bucket, released, largest=self._largest_batch(bucket)))
         try:
             self._publisher.publish(made)
         except Unreachable:
@@ -107,17 +111,19 @@ class Releaser:
         room.left -= 1
         return room.left >= 0
 
-    @property
-    def _largest_batch(self) -> int:
-        return max(1, min(_LARGEST_BATCH, int(self._rate())))
+    def _largest_batch(self, bucket: Bucket) -> int:
+        return max(1, min(_LARGEST_BATCH, int(self._rate(bucket.app_no) or 0.0)))
 
     def _left(self, connection: Transaction, bucket: Bucket, in_force: Sequence[Pause]) -> int:
         """Return how many more jobs the bucket may have out: none while it is paused, one to probe a breaker."""
+        rate = self._rate(bucket.app_no)
+        if rate is None:
+            return 0
         holding = [pause for pause in in_force if pause.holds_lane(bucket.lane)]
         if any(pause.probe_in is None or pause.probe_in > 0 for pause in holding):
             return 0
         load = releases.load(connection, bucket)
-        left = budget(load, rate=self._rate(), lookahead_seconds=self._lookahead)
+        left = budget(load, rate=rate, lookahead_seconds=self._lookahead)
         return min(left, 1) if holding else left
 
     def _release(self, bucket: Bucket) -> int:

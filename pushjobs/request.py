@@ -42,6 +42,7 @@ __all__ = [
     "StoredContent",
     "Terms",
     "find_faults",
+    "named_app",
     "read_request",
     "read_shared",
 ]
@@ -74,8 +75,9 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredContent:
-    """A content stored once, to be named by many jobs as `content=`."""
+    """A content stored once, to be named by many jobs of its app as `content=`."""
 
+    appid: str
     content_no: int
     template_no: int
     content: Content
@@ -155,7 +157,6 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
     if not isinstance(arguments, Mapping):
         raise _no_mapping(arguments)
     _refuse_unknown(arguments, _NAMES)
-    _refuse_another_app(arguments, terms)
     message, template_no, shared = _message(arguments, terms)
     now = clock.now()
     asked_at = _asked_at(arguments, terms)
@@ -175,6 +176,11 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
     )
 
 
+def named_app(arguments: object) -> object:
+    """Return the appid that a row names, None where it names none."""
+    return arguments.get("appid") if isinstance(arguments, Mapping) else None
+
+
 def find_faults(arguments: object, terms: Terms) -> list[InvalidInput]:
     """Return everything for which `read_request` would refuse these arguments, nothing if it would take them.
 
@@ -191,8 +197,6 @@ def find_faults(arguments: object, terms: Terms) -> list[InvalidInput]:
 
 
 def _gather_faults(arguments: Mapping[str, object], terms: Terms, found: list[InvalidInput]) -> None:
-    with gathered(found):
-        _refuse_another_app(arguments, terms)
     faults, is_legacy = _message_faults(arguments, terms)
     found += faults
     now = planned_at = clock.now()
@@ -259,6 +263,8 @@ def _message(arguments: Mapping[str, object], terms: Terms) -> tuple[Message, in
         return read_message(arguments, template=found.template, keyword_fault=judge), found.template_no, None
     if not isinstance(shared, StoredContent):
         raise InvalidMessage("content", "is no stored content", "give what `store_content` returned")
+    if shared.appid != terms.appid:
+        raise InvalidMessage("content", "is another app's", f"store it with `push.app({terms.appid!r}).store_content`")
     if both := sorted(_NOT_BESIDE_CONTENT & {name for name, value in arguments.items() if value is not None}):
         raise InvalidMessage(both[0], "is given beside a stored content", "leave it out: the content says all")
     own = {**shared.content.as_record(), "touser": arguments.get("touser")}
@@ -316,11 +322,6 @@ def _unknown(name: object, names: Collection[str]) -> InvalidInput:
 
 def _no_mapping(arguments: object) -> InvalidInput:
     return InvalidInput("row", f"is no mapping ({type(arguments).__name__})", "give the arguments of `send`")
-
-
-def _refuse_another_app(arguments: Mapping[str, object], terms: Terms) -> None:
-    if arguments.get("appid") not in (None, terms.appid):
-        raise InvalidInput("appid", "is no app of this installation", f"it sends for {terms.appid}")
 
 
 def _asked_at(arguments: Mapping[str, object], terms: Terms) -> datetime | None:

@@ -9,18 +9,16 @@ import base64
 import binascii
 import json
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from pushjobs.domain.moment import QuietHours, read_quiet_hours
-from pushjobs.errors import InvalidMoment, Misconfigured, NotRunning
+from pushjobs.app_settings import AppSettings
+from pushjobs.errors import Misconfigured, NotRunning
 
 __all__ = ["LEASE_SECONDS", "Settings", "environment", "forget_environment", "given", "load"]
 
@@ -31,8 +29,6 @@ _LONGEST_CALL = 12.0
 """A longer call would not fit the lease with a second to spare (fine print 12.1)."""
 
 _KEY_BYTES = 32
-_TOKEN = re.compile("[A-Za-z0-9]{3,32}")
-_AES_KEY = re.compile("[A-Za-z0-9]{43}")
 _PREFIX = "PUSHJOBS_"
 _WECHAT = {"wechat_base_url", "wechat_fallback_urls", "wechat_appid", "wechat_secret"}
 _REAL_WECHAT = "https://api.weixin.qq.com"
@@ -40,8 +36,8 @@ _SPARE_WECHAT = ("https://api2.weixin.qq.com",)
 _NONE = "none"
 
 
-class Settings(BaseSettings):
-    """All settings of one process, validated. Secrets are masked in every representation."""
+class Settings(AppSettings, BaseSettings):
+    """All settings of one process, validated; the app's are those of the environment's app."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
@@ -57,30 +53,12 @@ class Settings(BaseSettings):
     )
     wechat_appid: str | None = Field(default=None, description="The Mini Program's appid.")
     wechat_secret: SecretStr | None = Field(default=None, description="The Mini Program's secret.")
-    callback_token: SecretStr | None = Field(
-        default=None, description="The Token of WeChat's message push: 3 to 32 letters and digits; unset: no callbacks."
-    )
-    callback_aes_key: SecretStr | None = Field(
-        default=None, description="Its EncodingAESKey, 43 letters and digits; unset: callbacks come in plain."
-    )
-    callback_forward_url: str | None = Field(
-        default=None, description="The app's own door, which gets every callback, signed as by WeChat; unset: none."
-    )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Comma-separated base64 keys of 32 bytes: the first encrypts, all decrypt."
     )
     lookup_key: SecretStr | None = Field(
         default=None, description="Base64 key of 32 bytes for finding recipients; never rotated online."
     )
-    timezone: str = Field(default="Asia/Shanghai", description="The app's zone: how `time` is read, when days end.")
-    rate_per_second: float = Field(default=50.0, gt=0, le=100_000, description="Calls a second, over all workers.")
-    urgent_share: float = Field(default=0.2, ge=0, le=1, description="Share of the rate urgent jobs may take first.")
-    daily_quota: int | None = Field(default=None, ge=1, description="Messages a user may get a day; unset: no limit.")
-    app_daily_limit: int | None = Field(
-        default=None, ge=1, le=2**31 - 1, description="Calls the app may make a day; unset: what WeChat says."
-    )
-    quiet_hours: str | None = Field(default=None, description='When bulk jobs wait, such as "22:00-08:00".')
-    resume_hour: int = Field(default=9, ge=0, le=23, description="When jobs over quota go on the next day.")
     faults_in_a_row: int = Field(default=10, ge=1, description="Template faults in a row that pause a template.")
     lookahead_seconds: float = Field(default=5.0, ge=1, le=10, description="How early due jobs leave SQL.")
     call_timeout_seconds: float = Field(default=5.0, gt=0, le=_LONGEST_CALL, description="WeChat's time to answer.")
@@ -121,71 +99,12 @@ class Settings(BaseSettings):
             _key_bytes(value)
         return value
 
-    @field_validator("callback_token")
-    @classmethod
-    def _is_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("is no Token of WeChat's: 3 to 32 letters and digits")
-        return value
-
-    @field_validator("callback_aes_key")
-    @classmethod
-    def _is_aes_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _AES_KEY.fullmatch(value.get_secret_value()):
-            raise ValueError("is no EncodingAESKey of WeChat's: 43 letters and digits")
-        return value
-
-    @field_validator("callback_forward_url")
-    @classmethod
-    def _is_door(cls, value: str | None) -> str | None:
-        if value is not None:
-            address = urlsplit(value)
-            if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.fragment:
-                raise ValueError("is no address such as https://host/path, without a query: the signature comes there")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (LookupError, OSError, ValueError) as error:
-            raise ValueError("is no zone of the tz database, such as Asia/Shanghai") from error
-        return value
-
-    @field_validator("quiet_hours")
-    @classmethod
-    def _is_span(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                read_quiet_hours(value, "quiet_hours")
-            except InvalidMoment as error:
-                raise ValueError(f"{error.fault}: {error.rule}") from None
-        return value
-
     @model_validator(mode="after")
     def _has_both_credentials(self) -> Self:
         if (self.wechat_appid is None) != (self.wechat_secret is None):
             missing = "WECHAT_SECRET" if self.wechat_secret is None else "WECHAT_APPID"
             raise ValueError(f"PUSHJOBS_{missing} is missing: appid and secret come together")
         return self
-
-    @model_validator(mode="after")
-    def _can_prove_callbacks(self) -> Self:
-        for name in ("callback_aes_key", "callback_forward_url"):
-            if getattr(self, name) is not None and self.callback_token is None:
-                raise ValueError(f"PUSHJOBS_CALLBACK_TOKEN is missing: {name.upper()} needs it")
-        return self
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The app's zone."""
-        return ZoneInfo(self.timezone)
-
-    @property
-    def quiet(self) -> QuietHours | None:
-        """The app's quiet hours, if it has any."""
-        return None if self.quiet_hours is None else read_quiet_hours(self.quiet_hours, "quiet_hours")
 
     @property
     def fallback_urls(self) -> tuple[str, ...]:
@@ -216,13 +135,6 @@ class Settings(BaseSettings):
         if self.wechat_appid is None or self.wechat_secret is None:
             raise Misconfigured("PUSHJOBS_WECHAT_APPID and PUSHJOBS_WECHAT_SECRET are not set: no app to send for")
         return self.wechat_appid, self.wechat_secret.get_secret_value()
-
-    @property
-    def require_callback_token(self) -> str:
-        """The token of WeChat's message push; raises Misconfigured where it is missing."""
-        if self.callback_token is None:
-            raise Misconfigured("PUSHJOBS_CALLBACK_TOKEN is not set: nothing would prove that a callback is WeChat's")
-        return self.callback_token.get_secret_value()
 
     @property
     def require_encryption_keys(self) -> tuple[bytes, ...]:

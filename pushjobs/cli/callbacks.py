@@ -14,7 +14,7 @@ callback = typer.Typer(name="callback", help="What WeChat tells by itself.", no_
 def show(directory: Directory = None, as_json: AsJson = False) -> None:
     """Show what waits to be applied or forwarded, and the receipts that found no job."""
     with opened(directory) as runtime:
-        zone, now = runtime.settings.zone, runtime.inspection.callbacks()
+        zone, now = runtime.zone, runtime.inspection.callbacks()
     if as_json:
         show_json(now)
         return

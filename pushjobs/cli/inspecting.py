@@ -19,7 +19,7 @@ def why(
 ) -> None:
     """Say why a job is where it is, which rule holds it, and when it is tried next."""
     with opened(directory) as runtime:
-        zone, found = runtime.settings.zone, runtime.inspection.why(job)
+        zone, found = runtime.zone, runtime.inspection.why(job)
     if as_json:
         show_json(found)
         return
@@ -44,7 +44,7 @@ def quota(
 ) -> None:
     """Show how many messages a user has had today, or how many calls the app has made, of how many."""
     with opened(directory) as runtime:
-        zone, inspection = runtime.settings.zone, runtime.inspection
+        zone, inspection = runtime.zone, runtime.inspection
         found = inspection.app_quota() if touser is None else inspection.quota(touser)
     if as_json:
         show_json(found)

@@ -42,13 +42,13 @@ def jobs(  # noqa: PLR0913 - one argument an option
         if as_json:
             show_json(found)
         else:
-            show_jobs(found, runtime.settings.zone)
+            show_jobs(found, runtime.zone)
 
 
 def show(job: _JobNumber, directory: Directory = None, as_json: AsJson = False) -> None:
     """Show one job, and what happened to it beyond the happy path."""
     with opened(directory) as runtime:
-        zone, found, history = runtime.settings.zone, runtime.producer.get(job), runtime.producer.history(job)
+        zone, found, history = runtime.zone, runtime.producer.get(job), runtime.producer.history(job)
     if as_json:
         show_json({**asdict(found), "history": history})
         return
@@ -99,7 +99,7 @@ def reschedule(
 ) -> None:
     """Move a job that nobody has begun to another time; its deadline moves along."""
     with opened(directory) as runtime:
-        zone, moved = runtime.settings.zone, runtime.producer.reschedule(job, time=time, expires=expires)
+        zone, moved = runtime.zone, runtime.producer.reschedule(job, time=time, expires=expires)
     if as_json:
         show_json(moved)
     else:

@@ -79,7 +79,7 @@ def pause(
 ) -> None:
     """Hold back the app's jobs, or only a lane's or a template's; takes hold within 2 s."""
     with opened(directory) as runtime:
-        zone = runtime.settings.zone
+        zone = runtime.zone
         made = runtime.operations.pause(template_id=template_id, lane=lane, note=note, until=until)
     if as_json:
         show_json(made)
@@ -107,7 +107,7 @@ def resume(
 def pauses(directory: Directory = None, as_json: AsJson = False) -> None:
     """List what is paused, why and until when."""
     with opened(directory) as runtime:
-        zone, found = runtime.settings.zone, runtime.operations.pauses()
+        zone, found = runtime.zone, runtime.operations.pauses()
     if as_json:
         show_json(found)
         return

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,10 @@ from pushjobs import settings
 from pushjobs.errors import InvalidInput
 from pushjobs.runtime import Runtime
 
-__all__ = ["AsJson", "Directory", "Reference", "TemplateId", "ToUser", "Yes", "confirm", "opened"]
+__all__ = ["AsJson", "Directory", "Reference", "TemplateId", "ToUser", "Yes", "confirm", "meant_appid", "opened"]
+
+meant_appid: ContextVar[str | None] = ContextVar("meant_appid", default=None)
+"""The app that is meant, said once before the command: `pushjobs --appid wx… jobs`; None: the environment's."""
 
 Directory = Annotated[
     Path | None,
@@ -41,7 +45,7 @@ def opened(directory: Path | None) -> Iterator[Runtime]:
     found = settings.load(directory)
     # Asked first: with nothing running, that is what a newcomer should hear, and not of credentials.
     found.require_database_url  # noqa: B018 - for its complaint
-    runtime = Runtime(found)
+    runtime = Runtime(found, appid=meant_appid.get())
     try:
         yield runtime
     finally:

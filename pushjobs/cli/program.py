@@ -12,12 +12,14 @@ from typing import Annotated
 import typer
 
 from pushjobs.cli.administration import database
+from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.inspecting import quota, why
 from pushjobs.cli.jobs import cancel, jobs, reschedule, show
 from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
+from pushjobs.cli.options import meant_appid
 from pushjobs.cli.running import sandbox, up
 from pushjobs.cli.sending import send
 from pushjobs.cli.templates import template
@@ -44,6 +46,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in _COMMANDS:
     app.command()(command)
+app.add_typer(apps)
 app.add_typer(consent)
 app.add_typer(callback)
 app.add_typer(template)
@@ -76,7 +79,11 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _root(
+    appid: Annotated[
+        str | None, typer.Option("--appid", help="The app that is meant; else the environment's.", show_default=False)
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
-) -> None: ...
+) -> None:
+    meant_appid.set(appid)

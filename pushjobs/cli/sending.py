@@ -115,7 +115,7 @@ def tracked(rows: Iterable[Mapping[str, Any]], count: int, description: str) -> 
 
 def _send_one(arguments: Mapping[str, Any], directory: Path | None, *, as_json: bool) -> None:
     with opened(directory) as runtime:
-        zone, job = runtime.settings.zone, runtime.producer.send(**arguments)
+        zone, job = runtime.zone, runtime.producer.send(**arguments)
     if as_json:
         show_json(job)
     else:

@@ -44,7 +44,7 @@ def rid(
 ) -> None:
     """Show what WeChat remembers of a request, for seven days."""
     with opened(directory) as runtime:
-        zone, found = runtime.settings.zone, runtime.account.past_request(rid)
+        zone, found = runtime.zone, runtime.account.past_request(rid)
     shown = asdict(found)
     if not bodies:
         del shown["request_body"], shown["response_body"]

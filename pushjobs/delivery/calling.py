@@ -8,7 +8,7 @@ A slot that is missed is forfeited, never used late: the call takes another one,
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,14 +66,12 @@ class Listener(Protocol):
 
 
 class Caller:
-    """Calls WeChat; one a process. `source` gives each app its token source, None for an app we cannot send for."""
+    """Calls WeChat for one app; one a process."""
 
-    def __init__(
-        self, loop: LoopThread, client: Client, source: Callable[[str], TokenSource | None], pace: Pace, *, emit: Emit
-    ) -> None:
+    def __init__(self, loop: LoopThread, client: Client, tokens: TokenSource, pace: Pace, *, emit: Emit) -> None:
         self._loop = loop
         self._client = client
-        self._source = source
+        self._tokens = tokens
         self._spares = {lane: _Spares(pace, lane) for lane in Lane}
         self._emit = emit
         self._asking = asyncio.Lock()
@@ -85,7 +83,7 @@ class Caller:
         return self._loop.submit(self._call_all(admitted, listener))
 
     async def _call_all(self, admitted: Sequence[Admitted], listener: Listener) -> None:
-        calls = [asyncio.create_task(self._warm_up(admitted[0].appid))]
+        calls = [asyncio.create_task(self._warm_up())]
         now = clock.monotonic()
         for moment, job in sorted(((max(job.not_before, job.slot.opens), job) for job in admitted), key=itemgetter(0)):
             if moment > now:
@@ -94,12 +92,11 @@ class Caller:
             calls.append(asyncio.create_task(self._call(job, listener)))
         await asyncio.gather(*calls)
 
-    async def _warm_up(self, appid: str) -> None:
+    async def _warm_up(self) -> None:
         """Have a token and a connection when the first slot opens: what is fetched then would miss it."""
-        if (source := self._source(appid)) is not None:
-            with suppress(CallRefused, Unreachable):
-                await source.current()
-            await self._client.warm_up()
+        with suppress(CallRefused, Unreachable):
+            await self._tokens.current()
+        await self._client.warm_up()
 
     async def _call(self, job: Admitted, listener: Listener) -> None:
         departure = _Departure(job, self._spares[job.lane], listener)
@@ -116,13 +113,10 @@ class Caller:
                 outcome = None
         listener.hand_in(Answer(job=job, outcome=outcome, called_at=departure.left_at, calls=departure.calls))
 
-    async def _send(self, job: Admitted, departure: "_Departure") -> Outcome:  # noqa: PLR0911 - one return an ending
+    async def _send(self, job: Admitted, departure: "_Departure") -> Outcome:
         """Call once; if the token was not accepted, refresh it and call once more."""
-        source = self._source(job.appid)
-        if source is None:
-            return Retry(never_left=True)
         try:
-            token = await source.current()
+            token = await self._tokens.current()
         except CredentialsRefused as error:
             self._emit(TokenUnavailable(appid=job.appid, fault=type(error).__name__))
             meant = errcodes.read(error.errcode)
@@ -136,7 +130,7 @@ class Caller:
         if not isinstance(outcome, Token):
             return outcome
         try:
-            renewed = await source.renew(token)
+            renewed = await self._tokens.renew(token)
         except (CallRefused, Unreachable):
             return outcome
         # A repeat is a call like any other: it takes a slot of its own.

@@ -13,6 +13,7 @@ from pushjobs.domain.pause import PauseReason
 
 __all__ = [
     "AllowanceUnknown",
+    "AppUnreadable",
     "BatchDropped",
     "CallBroke",
     "CallbacksNotKept",
@@ -162,6 +163,14 @@ class AllowanceUnknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppUnreadable:
+    """What stands in SQL of an app cannot be read here: its jobs wait."""
+
+    appid: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallsMoved:
     """No connection could be made to the host called so far, or one can be made to the first again."""
 
@@ -244,6 +253,7 @@ class PushesNotTaken:
 
 Event = (
     AllowanceUnknown
+    | AppUnreadable
     | BatchDropped
     | CallBroke
     | CallbacksNotKept

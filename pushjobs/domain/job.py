@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import NewType
 
 from pushjobs.domain.receipt import JobReceipt
+from pushjobs.errors import InvalidInput
 
-__all__ = ["DEFAULT_LIFE", "DoubtPolicy", "Job", "JobId", "JobState", "Lane", "OnQuota", "Reason"]
+__all__ = ["DEFAULT_LIFE", "DoubtPolicy", "Job", "JobId", "JobState", "Lane", "OnQuota", "Reason", "read_state"]
 
 JobId = NewType("JobId", int)
 """A job's number, below 2**53: JavaScript clients round larger ones."""
@@ -124,3 +125,13 @@ class Job:
     called_at: datetime | None
     closed_at: datetime | None
     receipt: JobReceipt | None = None
+
+
+def read_state(value: str | JobState | None) -> JobState | None:
+    """Read a state's name, None for any state; raises InvalidInput."""
+    if value is None:
+        return None
+    try:
+        return JobState(value)
+    except ValueError:
+        raise InvalidInput("state", "is no state of a job", f"use {', '.join(JobState)}") from None

@@ -3,48 +3,66 @@
 What is not there and what is not told of look the same: an error is its status and nothing more.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
-from pushjobs.http.callbacks import Refusals, callback_door
+from pushjobs.errors import PushJobsError
+from pushjobs.http.callbacks import Doors, Refusals, callback_door
 from pushjobs.http.health import Health
-from pushjobs.http.keeping import Keeping
 from pushjobs.runtime import Runtime
 from pushjobs.telemetry import emit
 
 __all__ = ["application"]
 
+_SEE_SECONDS = 5.0
+"""How often the apps are read anew: what was changed takes hold within it."""
+
 
 def application(runtime: Runtime) -> FastAPI:
     """Return the doors of a process, which close the runtime when they close.
 
-    Raises Misconfigured where a setting is missing. Without a callback token there is no callback door.
+    Raises Misconfigured where a setting is missing. An app without a callback token has no callback door.
     """
     health = Health(runtime.checks)
-    keeping = None if runtime.settings.callback_token is None else Keeping(runtime.callbacks.keep, emit=emit)
+    doors = Doors(runtime.door, emit=emit)
+    _see_apps(runtime)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        seeing = asyncio.create_task(_keep_seeing_apps(runtime))
         try:
             yield
         finally:
+            seeing.cancel()
             # The server has waited for the answers that were due; what is left waits for nobody.
             health.close()
-            if keeping is not None:
-                keeping.close()
+            doors.close()
             runtime.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _bare)
     app.include_router(health.door())
-    if keeping is not None:
-        app.include_router(callback_door(runtime.callbacks, keeping, Refusals(emit)))
+    app.include_router(callback_door(doors, Refusals(emit)))
     return app
+
+
+async def _keep_seeing_apps(runtime: Runtime) -> None:
+    """Know the apps as they stand in SQL without asking for them at a request."""
+    while True:
+        await asyncio.sleep(_SEE_SECONDS)
+        await asyncio.to_thread(_see_apps, runtime)
+
+
+def _see_apps(runtime: Runtime) -> None:
+    # Without the database the doors stay what they were: what they are pushed cannot be kept anyway.
+    with suppress(PushJobsError):
+        runtime.apps.refresh()
 
 
 async def _bare(_: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ all. 200 says that it is kept. 403: nothing proves that it is WeChat's. 400, 413
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request
@@ -22,7 +23,7 @@ from pushjobs.receipts import Door
 from pushjobs.telemetry import Emit
 from pushjobs.wechat.events import LARGEST_BODY, Callback
 
-__all__ = ["Refusals", "callback_door"]
+__all__ = ["Doors", "Refusals", "callback_door"]
 
 _LONGEST_SECONDS = 1.0
 _QUIET_SECONDS = 10.0
@@ -48,8 +49,29 @@ class Refusals:
             self._quiet_until[fault] = now + _QUIET_SECONDS
 
 
-def callback_door(door: Door, keeping: Keeping, refusals: Refusals) -> APIRouter:
-    """Return the door as routes."""
+class Doors:
+    """Each app's door, and what keeps what is told there; used from one event loop. `door` raises NotFound."""
+
+    def __init__(self, door: Callable[[str], Door], *, emit: Emit) -> None:
+        self._door = door
+        self._emit = emit
+        self._keepings: dict[str, Keeping] = {}
+
+    def find(self, appid: str) -> tuple[Door, Keeping]:
+        """Return an app's door and its keeper; raises NotFound."""
+        door = self._door(appid)
+        if (keeping := self._keepings.get(appid)) is None:
+            keeping = self._keepings[appid] = Keeping(door.keep, emit=self._emit)
+        return door, keeping
+
+    def close(self) -> None:
+        """End what keeps, when it has kept what it has in hand."""
+        for keeping in self._keepings.values():
+            keeping.close()
+
+
+def callback_door(doors: Doors, refusals: Refusals) -> APIRouter:
+    """Return the doors as routes."""
     router = APIRouter()
 
     @router.api_route("/callback/{appid}", methods=["GET", "POST"])
@@ -57,6 +79,7 @@ def callback_door(door: Door, keeping: Keeping, refusals: Refusals) -> APIRouter
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
                 body = await _body(request)
+                door, keeping = doors.find(appid)
                 taking = door.read(appid, Callback(method=request.method, query=dict(request.query_params), body=body))
                 is_kept = await keeping.keep(taking)
         except (NotFound, InvalidCallback) as refusal:

@@ -116,13 +116,6 @@ class Pace:
                 )
         raise Unreachable(f"Redis takes {took * 1000:.0f} ms to answer: a slot cannot be kept to within 20 ms")
 
-    def check(self) -> None:
-        """Raise `Unreachable` when Redis does not answer."""
-        try:
-            self._redis.ping()
-        except (RedisError, OSError) as error:
-            raise Unreachable(f"Redis does not answer ({type(error).__name__}): it gives the slots") from None
-
     def _ask(self, limit: Limit, lane: Lane, chunk: int, after: float) -> tuple[bool, float]:
         """Run the script; return whether slots were given, and the seconds to the first one or to the next try."""
         arguments = (
@@ -147,3 +140,11 @@ class Pace:
             raise Unreachable(f"Redis does not answer ({type(error).__name__}): it gives the slots") from None
         is_given, microseconds = reply
         return bool(is_given), microseconds / 1e6
+
+
+def ping(redis: Redis) -> None:
+    """Raise `Unreachable` when Redis does not answer."""
+    try:
+        redis.ping()
+    except (RedisError, OSError) as error:
+        raise Unreachable(f"Redis does not answer ({type(error).__name__}): it gives the slots") from None

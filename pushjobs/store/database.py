@@ -4,7 +4,7 @@ Nothing here repeats a statement. Who may repeat is decided where the statement 
 again), a settle must (`delivery` repeats it until it commits), a caller's insert may not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -138,8 +138,8 @@ def _filled(sql: str, transitions: Sequence[Transition]) -> str:
     return sql
 
 
-def as_json(rows: Sequence[Any]) -> str:
-    """Encode rows as one JSON parameter: faster than arrays, and one statement serves any number of rows."""
+def as_json(rows: Sequence[Any] | Mapping[str, Any] | None) -> str:
+    """Encode rows, or one value, as one JSON parameter: faster than arrays, and one statement serves any number."""
     return orjson.dumps(rows).decode()
 
 

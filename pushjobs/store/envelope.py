@@ -1,7 +1,7 @@
 """What the sealed columns hold, and what each is bound to.
 
 A job's envelope holds the open id, the form id, and the content unless that is shared; it opens only in its own app
-and for its own recipient. A shared content opens only in its app and for its template.
+and for its own recipient. A shared content opens only in its app and for its template, an app's secrets only there.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from pushjobs.domain.message import Content, FormIdKind, Message
 from pushjobs.store.sealing import Sealer
 
-__all__ = ["open_message", "open_push", "seal_content", "seal_message", "seal_push"]
+__all__ = ["open_message", "open_push", "open_secrets", "seal_content", "seal_message", "seal_push", "seal_secrets"]
 
 
 def seal_message(sealer: Sealer, message: Message, *, appid: str, recipient: bytes, is_shared: bool) -> bytes:
@@ -54,6 +54,17 @@ def open_push(sealer: Sealer, sealed: bytes, *, appid: str, key: bytes) -> dict[
     return record
 
 
+def seal_secrets(sealer: Sealer, secrets: dict[str, str], *, appid: str) -> bytes:
+    """Seal an app's secrets, by name."""
+    return sealer.seal(secrets, _app(appid))
+
+
+def open_secrets(sealer: Sealer, sealed: bytes, *, appid: str) -> dict[str, str]:
+    """Open an app's secrets; raise Undecryptable."""
+    secrets: dict[str, str] = sealer.open(sealed, _app(appid))
+    return secrets
+
+
 def _job(appid: str, recipient: bytes) -> bytes:
     return b"jobs\0" + appid.encode() + b"\0" + recipient
 
@@ -64,3 +75,7 @@ def _content(appid: str, template_id: str) -> bytes:
 
 def _push(appid: str, key: bytes) -> bytes:
     return b"pushes\0" + appid.encode() + b"\0" + key
+
+
+def _app(appid: str) -> bytes:
+    return b"apps\0" + appid.encode()

@@ -102,7 +102,7 @@ SELECT id FROM moved""",
     Transition.RESCHEDULE,
 )
 
-_COUNT = statement("SELECT state, count(*) AS jobs FROM pushjobs.jobs GROUP BY state")
+_COUNT = statement("SELECT state, count(*) AS jobs FROM pushjobs.jobs WHERE app_no = :app_no GROUP BY state")
 
 
 def get(connection: Connection, job_id: JobId) -> Job | None:
@@ -158,9 +158,9 @@ def history(connection: Connection, job_id: JobId) -> list[Happening]:
     ]
 
 
-def count_by_state(connection: Connection) -> Mapping[JobState, int]:
-    """Return how many jobs are in each state; states without jobs are there with 0."""
-    counted = {row.state: row.jobs for row in connection.execute(_COUNT)}
+def count_by_state(connection: Connection, app_no: int) -> Mapping[JobState, int]:
+    """Return how many of an app's jobs are in each state; states without jobs are there with 0."""
+    counted = {row.state: row.jobs for row in connection.execute(_COUNT, {"app_no": app_no})}
     return {state: counted.get(state, 0) for state in JobState}
 
 

@@ -29,6 +29,7 @@ from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
+from pushjobs.store.app_tables import apps, installation
 from pushjobs.store.callback_tables import events, pushes, receipts
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
@@ -68,25 +69,6 @@ _doubt_policy = _words(DoubtPolicy, "doubt_policy")
 _template_kind = _words(TemplateKind, "template_kind")
 _content_check = _words(ContentCheck, "content_check")
 _check_policy = _words(CheckPolicy, "check_policy")
-
-installation = Table(
-    "installation",
-    metadata,
-    Column("name", Text, primary_key=True, comment="What is remembered"),
-    Column("value", Text, nullable=False, comment="Its value"),
-    comment="Facts about this installation that every process must agree on, such as the lookup key's fingerprint",
-)
-
-apps = Table(
-    "apps",
-    metadata,
-    Column("app_no", SmallInteger, Identity(), primary_key=True, comment="Our number for the app"),
-    Column("appid", Text, nullable=False, comment="WeChat's appid"),
-    Column("templates_synced_at", _moment, comment="When its catalogue was last read from WeChat; null: never"),
-    Column("created_at", _moment, nullable=False, server_default=func.now(), comment="When we first heard of it"),
-    UniqueConstraint("appid"),
-    comment="Mini Programs we send for",
-)
 
 templates = Table(
     "templates",

@@ -11,6 +11,7 @@ import structlog
 
 from pushjobs.domain.events import (
     AllowanceUnknown,
+    AppUnreadable,
     BatchDropped,
     CallbacksNotKept,
     CallbacksRefused,
@@ -36,9 +37,9 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved, CatalogueUnread),
-    *(ContentsUnchecked, EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused, PushesNotTaken),
-    *(SettleBroke, SettleRepeated, TokenUnavailable),
+    *(AllowanceUnknown, AppUnreadable, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
+    *(CatalogueUnread, ContentsUnchecked, EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused),
+    *(PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.

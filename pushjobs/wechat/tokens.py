@@ -19,7 +19,7 @@ from pushjobs.domain.outcome import DayOver, Retry, SlowDown
 from pushjobs.wechat import errcodes
 from pushjobs.wechat.client import Client
 
-__all__ = ["TokenSource"]
+__all__ = ["TokenSource", "prove_credentials"]
 
 _CACHED_SECONDS = 60.0
 _SPARE_SECONDS = 300  # an old and a new token both work for the old one's last five minutes
@@ -126,26 +126,35 @@ class TokenSource:
         try:
             # Between the look before the lock and the lock itself, its last holder may have stored a token.
             if await self._stored(failed) is None:
-                token, life = await self._ask()
+                token, life = await _ask(self._client, self._appid, self._secret)
                 # WeChat stands by the token that failed: asking again at once would bring it back again.
                 settled = _SETTLED_SECONDS if token == failed else 0
                 await self._store(keys=keys, args=[holder, token, life, settled])
         finally:
             await self._let_go(keys=[self._lock_key], args=[holder])
 
-    async def _ask(self) -> tuple[str, int]:
-        """Ask WeChat for the stable token; return it with the seconds it may be kept in Redis."""
-        body = {"grant_type": "client_credential", "appid": self._appid, "secret": self._secret}
-        try:
-            answer = await self._client.ask("POST", "/cgi-bin/stable_token", body=body)
-        except errors.CallRefused as refusal:
-            if isinstance(errcodes.read(refusal.errcode), Retry | SlowDown | DayOver):
-                raise
-            raise errors.CredentialsRefused(refusal.errcode, refusal.meaning, refusal.rid) from refusal
-        match answer:
-            case {"access_token": str(token), "expires_in": int(life)} if token:
-                return token, max(life - _SPARE_SECONDS, _SHORTEST_LIFE_SECONDS)
-        raise errors.Unreachable(f"{self._client.base_url} answered the token call without a token")
+
+async def prove_credentials(client: Client, *, appid: str, secret: str) -> None:
+    """Return if WeChat gives a token for appid and secret; it may be the one in use, which stays good.
+
+    Raises `CredentialsRefused`, `CallRefused` for an error code that says nothing of them, `Unreachable`.
+    """
+    await _ask(client, appid, secret)
+
+
+async def _ask(client: Client, appid: str, secret: str) -> tuple[str, int]:
+    """Ask WeChat for the stable token; return it with the seconds it may be kept in Redis."""
+    body = {"grant_type": "client_credential", "appid": appid, "secret": secret}
+    try:
+        answer = await client.ask("POST", "/cgi-bin/stable_token", body=body)
+    except errors.CallRefused as refusal:
+        if isinstance(errcodes.read(refusal.errcode), Retry | SlowDown | DayOver):
+            raise
+        raise errors.CredentialsRefused(refusal.errcode, refusal.meaning, refusal.rid) from refusal
+    match answer:
+        case {"access_token": str(token), "expires_in": int(life)} if token:
+            return token, max(life - _SPARE_SECONDS, _SHORTEST_LIFE_SECONDS)
+    raise errors.Unreachable(f"{client.base_url} answered the token call without a token")
 
 
 def _text(value: bytes | str | None) -> str | None:

@@ -169,7 +169,7 @@ def test_too_fast_halves_the_pace_and_it_recovers(runtime: Runtime, sandbox: San
     assert active(runtime) == []
     assert share(runtime) == pytest.approx(0.5, abs=0.05)
     fresh = Runtime(runtime.settings)
-    assert fresh._limit().per_second == pytest.approx(500.0, abs=50.0)
+    assert fresh.app().limit().per_second == pytest.approx(500.0, abs=50.0)
     fresh.close()
     for seconds, expected in ((30, 0.75), (60, 1.0), (600, 1.0)):
         ask(runtime, "UPDATE pushjobs.paces SET slowed_at = now() - make_interval(secs => :s)", s=seconds)

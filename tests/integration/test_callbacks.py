@@ -96,7 +96,7 @@ def test_what_is_refused_leaves_nothing(runtime: Runtime) -> None:
         runtime.callbacks.take(APPID, forged)
     with pytest.raises(InvalidCallback, match="body is neither JSON nor XML"):
         take(runtime, "no")
-    with pytest.raises(NotFound, match="WECHAT_APPID"):
+    with pytest.raises(NotFound, match="compare the address with the appid"):
         take(runtime, said(), appid="wxanother")
     assert event_states(runtime) == []
 
@@ -113,8 +113,10 @@ def test_what_has_an_unknown_shape_is_told_of(runtime: Runtime) -> None:
     """An event of ours that nobody can read is answered, for WeChat would only repeat it, and emitted as trouble."""
     told: list[Event] = []
     read = Callbacks(APPID, token=TOKEN, aes_key=None)
-    door = Door(runtime.database, runtime._terms, read, lookup=runtime._lookup, sealer=None, emit=told.append)
-    runtime.__dict__["callbacks"] = door
+    door = Door(
+        runtime.database, runtime.app().terms, read, lookup=runtime.connections.lookup, sealer=None, emit=told.append
+    )
+    vars(runtime.app())["callbacks"] = door
     assert take(runtime, said(List={"TemplateId": "T", "SubscribeStatusString": "ban"})) == "success"
     assert told == [EventsUnreadable(app_no=1, items=1)]
     assert event_states(runtime) == []

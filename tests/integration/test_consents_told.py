@@ -158,7 +158,7 @@ def test_words_are_applied_while_sends_are_settled(runtime: Runtime) -> None:
     """12.9 Appliers and settling workers lock the same consents in one order: none waits for another for ever."""
     users = [f"oUser{number:03d}" for number in range(40)]
     app_no, template_no = runtime.catalogue.app.app_no, runtime.catalogue.number(DAILY_NEWS)
-    keys = [(runtime._lookup.recipient(APPID, user), template_no) for user in users]
+    keys = [(runtime.connections.lookup.recipient(APPID, user), template_no) for user in users]
     with runtime.database.transaction() as connection:
         consents.grant(connection, app_no, keys[::2], credits=1, is_standing=False)
     now = clock.now()

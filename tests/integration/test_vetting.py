@@ -190,13 +190,13 @@ def test_no_word_is_an_event(vetted: Runtime, sandbox: SandboxClient, caplog: py
 def test_no_transaction_is_open_meanwhile(vetted: Runtime) -> None:
     """While WeChat is asked, no connection of ours holds a transaction."""
     seen: list[tuple[Any, ...]] = []
-    original = vetted.producer._vetting._check
+    original = vetted.app().parts.vetting._check
 
     def look(questions: Any) -> Any:  # noqa: ANN401 - handed on
         seen.extend(ask(vetted, "SELECT state FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"))
         return original(questions)
 
-    vetted.producer._vetting._check = look
+    vetted.app().parts.vetting._check = look
     vetted.producer.send(**NEWS, idempotency_key="K")
     vetted.producer.send_many([{**NEWS, "idempotency_key": "L"}])
     assert (seen, checks(vetted)) == ([], 2)

@@ -15,6 +15,7 @@ def apply() -> None:
 
 @app.task(name=TaskName.FORWARD)
 def forward() -> None:
-    """Forward callbacks to the app's own door, if it has one."""
-    if runtime().settings.callback_forward_url is not None:
-        runtime().forwarding.forward()
+    """Forward callbacks to the apps' own doors, where they have one."""
+    for each in runtime().all_apps():
+        if each.app.settings.callback_forward_url is not None:
+            each.forwarding.forward()

@@ -25,4 +25,7 @@ def deliver(self: Task, app_no: int, lane: str, ids: list[int], release_nos: lis
         Waiting(id=JobId(job_id), release_no=release_no, due=first + after / 1000)
         for job_id, release_no, after in zip(ids, release_nos, after_ms, strict=True)
     ]
-    runtime().delivery.deliver(app_no, Lane(lane), batch)
+    app = runtime().app_numbered(app_no)
+    # What cannot be sent for is not claimed. If it was a moment ago, the leases run out and the jobs wait.
+    if app is not None:
+        app.delivery.deliver(app_no, Lane(lane), batch)

@@ -27,5 +27,6 @@ def prune() -> None:
 
 @app.task(name=TaskName.REFRESH)
 def refresh() -> None:
-    """Read the app's templates anew, once a night."""
-    runtime().templates.refresh()
+    """Read each app's templates anew, once a night."""
+    for each in runtime().all_apps():
+        each.templates.refresh()

@@ -1,0 +1,54 @@
+"""A request made a job: sealed for the store, described for the caller."""
+
+from pushjobs import clock
+from pushjobs.domain.job import Job, JobId, JobState
+from pushjobs.request import Request, Terms
+from pushjobs.store import envelope
+from pushjobs.store.accepting import NewJob
+from pushjobs.store.sealing import Lookup, Sealer
+
+__all__ = ["described", "new_job"]
+
+
+def new_job(job_id: JobId, request: Request, terms: Terms, *, sealer: Sealer, lookup: Lookup, released: bool) -> NewJob:
+    """Return the row of a job; `released`: it goes straight to a worker."""
+    shared = request.content
+    recipient = lookup.recipient(terms.appid, request.message.touser)
+    return NewJob(
+        id=job_id,
+        app_no=terms.catalogue.app.app_no,
+        template_no=request.template_no,
+        content_no=None if shared is None else shared.content_no,
+        lane=request.lane,
+        on_quota=request.on_quota,
+        planned_at=request.planned_at,
+        expires_at=request.expires_at,
+        recipient=recipient,
+        sealed=envelope.seal_message(
+            sealer, request.message, appid=terms.appid, recipient=recipient, is_shared=shared is not None
+        ),
+        reference=request.reference,
+        released=released,
+    )
+
+
+def described(job_id: JobId, request: Request, terms: Terms) -> Job:
+    """Describe a job just stored, without asking for it."""
+    return Job(
+        id=job_id,
+        appid=terms.appid,
+        template_id=request.message.content.template_id,
+        state=JobState.SCHEDULED,
+        lane=request.lane,
+        time=request.planned_at,
+        due_at=request.planned_at,
+        expires=request.expires_at,
+        attempts=0,
+        reason=None,
+        errcode=None,
+        msgid=None,
+        reference=request.reference,
+        created_at=clock.now(),
+        called_at=None,
+        closed_at=None,
+    )
