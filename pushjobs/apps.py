@@ -33,7 +33,7 @@ _APPID = re.compile("[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SECRET = re.compile("[!-~]{1,128}")
 _SECRET_NAMES = ("callback_token", "callback_aes_key")
 _RULES = {
-    "timezone": "give a zone of the tz database, such as Asia/Shanghai",
+    "timezone": "zones are named like Europe/Berlin, or UTC",
     "rate_per_second": "give more than 0, at most 100,000",
     "urgent_share": "give a share from 0 to 1",
     "daily_quota": "give 1 or more, or none for no limit",

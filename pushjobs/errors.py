@@ -164,7 +164,7 @@ class CredentialsRefused(CallRefused):
     """WeChat does not accept our appid and secret; `errcode` says why."""
 
     def _message(self, errcode: int, meaning: str) -> str:
-        return f"WeChat refused the credentials with {errcode} ({meaning}): check WECHAT_APPID and WECHAT_SECRET"
+        return f"WeChat refused the credentials with {errcode} ({meaning}): check appid and secret"
 
 
 @contextmanager
