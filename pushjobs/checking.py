@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pushjobs.errors import InvalidInput
-from pushjobs.request import Rejection, Terms, find_faults, named_app
+from pushjobs.rejections import Rejected
+from pushjobs.request import Terms, find_faults, named_app
 
 __all__ = ["Checked", "check"]
 
@@ -20,7 +21,7 @@ class Checked:
 
     rows: int = 0
     sound: int = 0
-    faults: list[Rejection] = field(default_factory=list)
+    faults: Rejected = field(default_factory=Rejected)
 
 
 def check(rows: Iterable[Mapping[str, Any]], terms: Callable[[object], Terms]) -> Checked:
@@ -34,7 +35,8 @@ def check(rows: Iterable[Mapping[str, Any]], terms: Callable[[object], Terms]) -
     for checked.rows, row in enumerate(rows, start=1):
         faults = _faults(row, terms)
         checked.sound += not faults
-        checked.faults += [Rejection.of(checked.rows, fault) for fault in faults]
+        for fault in faults:
+            checked.faults.add(checked.rows, fault)
     if not checked.rows:
         raise InvalidInput("rows", "is empty", "give at least one row")
     return checked

@@ -11,7 +11,8 @@ from typing import Any
 from pushjobs.domain.consent import Consent
 from pushjobs.domain.message import read_template_id, read_touser
 from pushjobs.errors import InvalidInput
-from pushjobs.request import Rejection, Terms
+from pushjobs.rejections import Rejected
+from pushjobs.request import Terms
 from pushjobs.store import consents
 from pushjobs.store.consents import Key
 from pushjobs.store.database import Database
@@ -29,7 +30,7 @@ class Granted:
     """What `grant_many` did: rows written, and rows `rejected`."""
 
     granted: int = 0
-    rejected: list[Rejection] = field(default_factory=list)
+    rejected: Rejected = field(default_factory=Rejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Ledger:
             try:
                 yield self._read(row)
             except InvalidInput as refusal:
-                report.rejected.append(Rejection.of(number, refusal))
+                report.rejected.add(number, refusal)
 
     def _read(self, row: Mapping[str, Any]) -> _Grant:
         for name in row:

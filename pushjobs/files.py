@@ -23,6 +23,7 @@ from pushjobs.errors import InvalidFile, InvalidInput, InvalidMoment
 __all__ = ["COLUMNS", "ConsentFile", "JobFile", "open_consents", "open_jobs", "read_request_file"]
 
 COLUMNS = (
+    "appid",
     "touser",
     "template_id",
     "page",

@@ -37,6 +37,9 @@ __all__ = ["register", "take_in"]
 _SEALED = "sealed"
 _BOUND_TO = b"intake"
 
+_LARGEST = 64 * 1024
+"""Bytes; many times what the longest message has."""
+
 _FOLLOW_UPS = ("link", "link_error", "chain", "chord")
 
 _OPTIONS: dict[str, Any] = {
@@ -134,9 +137,13 @@ def _joined(kwargs: Mapping[str, Any], moments: Mapping[str, object], zone: Zone
 
 def _seal(sealer: Sealer, arguments: Mapping[str, Any]) -> str:
     try:
-        return b64encode(sealer.seal(arguments, _BOUND_TO)).decode()
+        sealed = sealer.seal(arguments, _BOUND_TO)
     except TypeError as error:
         raise InvalidInput("kwargs", f"cannot be sent ({error})", "give texts, numbers, lists and mappings") from None
+    if len(sealed) > _LARGEST:
+        # It would be refused where it is opened, with nobody there to hear of it.
+        raise InvalidInput("kwargs", f"are {len(sealed):,} bytes long", f"a job has up to {_LARGEST:,}")
+    return b64encode(sealed).decode()
 
 
 def _opened(payload: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from pushjobs.errors import InvalidInput, NotFound, NotPossible
 from pushjobs.inspection import Inspection, Why
 from pushjobs.making import described, new_job
 from pushjobs.mapping import Mappings
+from pushjobs.rejections import Rejected, Rejection
 from pushjobs.release import Releaser
 from pushjobs.request import (
     ContentArguments,
     JobArguments,
-    Rejection,
     Request,
     StoredContent,
     Terms,
@@ -52,11 +52,14 @@ _BEYOND_IDS = 2**53
 
 @dataclass(slots=True)
 class Report:
-    """What `send_many` did: jobs newly `accepted`, jobs `known` already by their idempotency key, rows `rejected`."""
+    """What `send_many` did: jobs newly `accepted`, jobs `known` already by their idempotency key, rows `rejected`.
+
+    Of those the first 100,000 are listed; `rejected.total` counts them all.
+    """
 
     accepted: int = 0
     known: int = 0
-    rejected: list[Rejection] = field(default_factory=list)
+    rejected: Rejected = field(default_factory=Rejected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -317,7 +320,7 @@ class Producer:
                 app = self._parts(named_app(arguments))
                 request = read_request(arguments, app.terms, lane=Lane.BULK)
             except InvalidInput as refusal:
-                report.rejected.append(Rejection.of(number, refusal))
+                report.rejected.add(number, refusal)
             else:
                 _, rows = readable.setdefault(app.terms.appid, (app, []))
                 rows.append(Row(number=number, arguments=arguments, request=request))
@@ -328,7 +331,7 @@ class Producer:
         for job_id, known in sorted(self._claim(connection, app, rows).items()):
             row = rows.pop(job_id)
             if isinstance(known, InvalidInput):
-                report.rejected.append(Rejection.of(row.number, known))
+                report.rejected.add(row.number, known)
             else:
                 report.known += 1
         accepting.insert(connection, [self._new_job(app, job_id, row.request) for job_id, row in rows.items()])
@@ -369,5 +372,6 @@ class Producer:
 
 def _vetted(app: AppParts, readable: list[Row], report: Report) -> list[Row]:
     refused = app.vetting.vet({row.number: row.request for row in readable})
-    report.rejected += [Rejection.of(number, refusal) for number, refusal in refused.items()]
+    for number, refusal in refused.items():
+        report.rejected.add(number, refusal)
     return [row for row in readable if row.number not in refused] if refused else readable

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple, Self, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 from zoneinfo import ZoneInfo
 
 from pushjobs import clock
@@ -37,7 +37,6 @@ from pushjobs.wechat.fields import keyword_fault, shortened
 __all__ = [
     "ContentArguments",
     "JobArguments",
-    "Rejection",
     "Request",
     "StoredContent",
     "Terms",
@@ -58,19 +57,6 @@ class ContentArguments(TypedDict, total=False):
     page: str | None
     miniprogram_state: str | MiniProgramState
     lang: str | Lang
-
-
-class Rejection(NamedTuple):
-    """A row of many that was refused: its number from 1, the field, and why."""
-
-    row: int
-    field: str
-    reason: str
-
-    @classmethod
-    def of(cls, row: int, refusal: InvalidInput) -> Self:
-        """Say of a row what its refusal says."""
-        return cls(row=row, field=refusal.field, reason=f"{refusal.fault}: {refusal.rule}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

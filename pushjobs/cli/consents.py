@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pushjobs.cli.options import AsJson, Directory, opened
-from pushjobs.cli.sending import show_rejections, tracked
+from pushjobs.cli.sending import rejections_as_json, show_rejections, tracked
 from pushjobs.cli.shown import show_json, show_table
 from pushjobs.files import open_consents
 
@@ -77,9 +77,9 @@ def import_(
     with opened(directory) as runtime, open_consents(file) as rows:
         report = runtime.producer.grant_many(tracked(rows, rows.count, "granting"))
     if as_json:
-        show_json({**asdict(report), "rejected": [each._asdict() for each in report.rejected]})
+        show_json(asdict(report) | rejections_as_json("rejected", report.rejected))
     else:
-        typer.echo(f"granted {report.granted:,}, refused {len(report.rejected):,}")
+        typer.echo(f"granted {report.granted:,}, refused {report.rejected.total:,}")
         if report.rejected:
             show_rejections(report.rejected)
     if report.rejected:

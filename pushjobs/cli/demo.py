@@ -25,7 +25,8 @@ from pushjobs.domain.job import JobState, OnQuota, Reason
 from pushjobs.errors import InvalidFile, NotPossible
 from pushjobs.files import open_jobs, read_request_file
 from pushjobs.local.up import Up, UpOptions
-from pushjobs.producer import Producer, Rejection
+from pushjobs.producer import Producer
+from pushjobs.rejections import Rejected
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import LEGACY_REFUND
@@ -63,7 +64,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Account, list[Rejection]]:
+def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Account, Rejected]:
     typer.echo(f"starting PostgreSQL, Valkey, beat, workers and a WeChat sandbox in {directory}")
     environment = settings.environment() | {"PUSHJOBS_DAILY_QUOTA": str(_DAILY_QUOTA)}
     options = UpOptions(directory=directory, environment=environment, workers=2, http=None, flower=None, sandbox=True)
@@ -88,7 +89,7 @@ def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Accou
     return account, rejected
 
 
-def _schedule(producer: Producer, notices: Path, article: dict[str, Any]) -> tuple[Plan, list[Rejection]]:
+def _schedule(producer: Producer, notices: Path, article: dict[str, Any]) -> tuple[Plan, Rejected]:
     with open_jobs(notices) as opened:
         rows = list(opened)
     outcome = producer.send_many(rows)

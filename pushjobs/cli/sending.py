@@ -14,9 +14,10 @@ from pushjobs.domain.job import Lane, OnQuota
 from pushjobs.domain.message import FormIdKind
 from pushjobs.errors import InvalidInput
 from pushjobs.files import open_jobs, read_request_file
-from pushjobs.producer import Rejection, Report
+from pushjobs.producer import Report
+from pushjobs.rejections import Rejected
 
-__all__ = ["send", "show_rejections", "tracked"]
+__all__ = ["rejections_as_json", "send", "show_rejections", "tracked"]
 
 
 def send(  # noqa: PLR0913 - one argument an option
@@ -101,10 +102,17 @@ def read_data(values: Sequence[str]) -> dict[str, Any]:
     return gathered
 
 
-def show_rejections(rejected: Sequence[Rejection]) -> None:
+def show_rejections(rejected: Rejected) -> None:
     """Write which rows were refused, and why."""
     rows = [(str(each.row), each.field, each.reason) for each in rejected]
     show_table(("#row", "field", "reason"), rows, title="Refused rows (row 1 is the first below the header)")
+    if rejected.total > len(rejected):
+        typer.echo(f"and {rejected.total - len(rejected):,} more, which are not listed")
+
+
+def rejections_as_json(name: str, rejected: Rejected) -> dict[str, object]:
+    """Return what was refused as JSON has it, under this name, and how much there is that is not listed."""
+    return {name: [each._asdict() for each in rejected], "not_listed": rejected.total - len(rejected)}
 
 
 def tracked(rows: Iterable[Mapping[str, Any]], count: int, description: str) -> Iterator[Mapping[str, Any]]:
@@ -126,7 +134,7 @@ def _send_file(path: Path, directory: Path | None, *, as_json: bool) -> None:
     with opened(directory) as runtime, open_jobs(path) as rows:
         report = runtime.producer.send_many(tracked(rows, rows.count, "scheduling"))
     if as_json:
-        show_json({**asdict(report), "rejected": [each._asdict() for each in report.rejected]})
+        show_json(asdict(report) | rejections_as_json("rejected", report.rejected))
     else:
         _show_report(report)
     if report.rejected:
@@ -135,7 +143,7 @@ def _send_file(path: Path, directory: Path | None, *, as_json: bool) -> None:
 
 def _show_report(report: Report) -> None:
     known = f", {report.known:,} known already by their idempotency key" if report.known else ""
-    typer.echo(f"accepted {report.accepted:,}{known}, refused {len(report.rejected):,}")
+    typer.echo(f"accepted {report.accepted:,}{known}, refused {report.rejected.total:,}")
     if report.rejected:
         show_rejections(report.rejected)
 

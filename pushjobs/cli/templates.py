@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
-from pushjobs.cli.sending import show_rejections, tracked
+from pushjobs.cli.sending import rejections_as_json, show_rejections, tracked
 from pushjobs.cli.shown import show_json, show_pairs, show_table, stderr
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.content_check import CheckPolicy, ContentCheck
@@ -142,9 +142,9 @@ def check(
     with opened(directory) as runtime, open_jobs(file) as rows:
         checked = runtime.producer.check(tracked(rows, rows.count, "checking"))
     if as_json:
-        show_json({**asdict(checked), "faults": [each._asdict() for each in checked.faults]})
+        show_json(asdict(checked) | rejections_as_json("faults", checked.faults))
     else:
-        typer.echo(f"{checked.sound:,} of {checked.rows:,} rows can be sent, {len(checked.faults):,} faults")
+        typer.echo(f"{checked.sound:,} of {checked.rows:,} rows can be sent, {checked.faults.total:,} faults")
         if checked.faults:
             show_rejections(checked.faults)
     if checked.faults:

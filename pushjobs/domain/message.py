@@ -130,6 +130,7 @@ _IDENTIFIER_LENGTH = 128  # an openid has 28 characters, a template id 43; no pa
 _FORM_ID_LENGTH = 256  # ours as well; a prepay_id has 36
 _PAGE_LENGTH = 1024
 _KEY_LENGTH = 64
+_MOST_KEYWORDS = 20  # today's templates have 2 to 5, those of before 2020 had up to 10; this one is ours
 
 _PRINTED_ASCII = re.compile("[!-~]+")
 _KEY = re.compile("[a-z_]+[0-9]+")
@@ -318,6 +319,9 @@ def _form_faults(data: object, texts: dict[str, str], *, may_be_empty: bool) -> 
     if not isinstance(data, dict) or not (data or may_be_empty):
         fault = "is missing or empty" if isinstance(data, dict) else f"is no object ({type(data).__name__})"
         yield InvalidMessage("data", fault, 'give an object such as {"thing1": {"value": "text"}}')
+        return
+    if len(data) > _MOST_KEYWORDS:
+        yield InvalidMessage("data", f"has {len(data)} keywords", f"a message has up to {_MOST_KEYWORDS}")
         return
     for number, (written, value) in enumerate(data.items(), start=1):
         key = written.removesuffix(".DATA") if isinstance(written, str) else ""

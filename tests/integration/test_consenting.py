@@ -11,7 +11,7 @@ from pushjobs.domain.consent import Consent
 from pushjobs.errors import InvalidInput, InvalidMoment
 from pushjobs.files import open_consents
 from pushjobs.producer import Producer
-from pushjobs.request import Rejection
+from pushjobs.rejections import Rejection
 from tests.integration.pushes import news
 
 USER = "oReader000001"

@@ -166,3 +166,11 @@ def test_an_app_without_our_key_cannot_register(monkeypatch: pytest.MonkeyPatch,
         intake.register(app, tmp_path)
 
     assert "send_task" not in vars(app)
+
+
+def test_what_is_too_long_is_refused_where_it_is_asked_for(shop: Celery) -> None:
+    """No job is that long, and nobody would hear of it where it is opened; nothing is enqueued."""
+    with pytest.raises(InvalidInput, match=r"kwargs are .* bytes long: a job has up to 65,536"):
+        shop.send_task("pushjobs.send", kwargs=CONTENT | {"data": {"thing1": "x" * 70_000}})
+    with shop.connection_for_write() as connection:
+        assert connection.SimpleQueue("pushjobs.intake").qsize() == 0

@@ -147,7 +147,7 @@ def test_a_request_of_the_wrong_shape_is_refused(tmp_path: Path, content: str | 
 
 def test_columns_are_the_arguments_of_send() -> None:
     """A CSV can say whatever `send` takes, but for what only a program can give."""
-    assert set(COLUMNS) - {"after"} == JobArguments.__annotations__.keys() - {"content", "appid"}
+    assert set(COLUMNS) - {"after"} == JobArguments.__annotations__.keys() - {"content"}
 
 
 def test_a_file_of_consents_becomes_the_arguments_of_grant(tmp_path: Path) -> None:

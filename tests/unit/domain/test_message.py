@@ -291,6 +291,12 @@ def test_missing_data_is_one_fault() -> None:
     assert faults(arguments(data="text"), ORDER) == [("data", "is no object (str)")]
 
 
+def test_too_many_keywords_are_one_fault() -> None:
+    """No template has so many: what an app without a catalogue is given is bounded too."""
+    data = {f"thing{number}": "客厅" for number in range(21)}
+    assert faults(arguments(data=data), None) == [("data", "has 21 keywords")]
+
+
 KEYS = st.sampled_from(["thing1", "thing1.DATA", "enum_string2", "number3", "Thing1", "keyword1"])
 VALUES = st.sampled_from(["", "客厅", "a" * 21, None, 5, True, "a\0"]) | st.builds(
     lambda value: {"value": value}, st.text(max_size=3)

@@ -1,0 +1,35 @@
+"""Rows of many that were refused: each by its number, its field and why, as many as anybody reads."""
+
+from typing import NamedTuple, Self
+
+from pushjobs.errors import InvalidInput
+
+__all__ = ["MOST_LISTED", "Rejected", "Rejection"]
+
+MOST_LISTED = 100_000
+"""So many are listed, the rest counted: a file of ten million bad rows must not fill the memory."""
+
+
+class Rejection(NamedTuple):
+    """A row of many that was refused: its number from 1, the field, and why."""
+
+    row: int
+    field: str
+    reason: str
+
+    @classmethod
+    def of(cls, row: int, refusal: InvalidInput) -> Self:
+        """Say of a row what its refusal says."""
+        return cls(row=row, field=refusal.field, reason=f"{refusal.fault}: {refusal.rule}")
+
+
+class Rejected(list[Rejection]):
+    """What was refused, as it was found; `total` counts all of it, the first 100,000 are listed."""
+
+    total = 0
+
+    def add(self, row: int, refusal: InvalidInput) -> None:
+        """Count a refusal, and list it if there is room."""
+        self.total += 1
+        if len(self) < MOST_LISTED:
+            self.append(Rejection.of(row, refusal))
