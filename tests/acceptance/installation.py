@@ -48,7 +48,7 @@ class Up:
         command = [
             str(Path(sys.executable).with_name("pushjobs")),
             "up",
-            "--no-flower",
+            *(() if "--flower" in self._more else ("--no-flower",)),
             "--workers",
             str(self._workers),
             *self._more,
