@@ -8,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 
-.PHONY: help install install-dev demo up test test-full check format docs bench chaos lock clean
+.PHONY: help install install-dev demo up test test-full check format docs bench bench-pending chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -68,6 +68,9 @@ docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 
 bench: $(VENV)/installed-dev ## measure the send path
 	@$(RUN) benchmarks
+
+bench-pending: $(VENV)/installed-dev ## measure what ten million pending jobs cost (some minutes)
+	@$(RUN) benchmarks.pending
 
 chaos: $(VENV)/installed-dev ## kill processes in mid-call and count at the sandbox
 	@$(RUN) pytest tests/acceptance/test_crashes.py --verbose

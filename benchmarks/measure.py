@@ -15,7 +15,7 @@ from typing import Any
 from pushjobs import clock
 from pushjobs.sandbox import SandboxClient
 
-__all__ = ["Figures", "Load", "Spent", "cpu_spent", "figures", "wait_for_all"]
+__all__ = ["Figures", "Load", "Spent", "cpu_spent", "figures", "wait_for_all", "workers_memory"]
 
 PROCESSES = 4
 """Processes that send, on either side."""
@@ -122,6 +122,19 @@ def cpu_spent() -> Iterator[Callable[[], Spent]]:
         return Spent(seconds=seconds, others=max(others, 0.0) / capacity)
 
     yield since
+
+
+def workers_memory() -> int:
+    """Return what the worker processes below this one hold, in bytes: shared pages in proportion (PSS)."""
+    processes = {int(path.name): path for path in Path("/proc").iterdir() if path.name.isdigit()}
+    stats = {pid: stat for pid, path in processes.items() if (stat := _stat(path)) is not None}
+    workers = [processes[pid] for pid in stats if _descends(pid, stats) and _role(processes[pid]).startswith("worker")]
+    return sum(
+        int(line.split()[1]) * 1024
+        for process in workers
+        for line in (process / "smaps_rollup").read_text().splitlines()
+        if line.startswith("Pss:")
+    )
 
 
 def _machine_seconds() -> float:
