@@ -55,6 +55,7 @@ from pushjobs.wechat.loop import LoopThread
 from pushjobs.wechat.quota import DailyQuota, daily_quota
 from pushjobs.wechat.templates import list_templates
 from pushjobs.wechat.tokens import TokenSource
+from pushjobs.witness import InFile, InRedis, Witness
 from pushjobs.wording import Wording
 
 __all__ = ["Runtime"]
@@ -192,6 +193,7 @@ class Runtime:
                 self.sealer,
                 self._admittance,
                 lookup=self._lookup,
+                witness=self.witness,
                 call_timeout_seconds=timeout,
                 emit=emit,
             ),
@@ -213,6 +215,13 @@ class Runtime:
         a_day, loop = self.settings.app_daily_limit, self._loop
         return Allowance(self.database, a_day=a_day, ask=self._question(), loop=loop, emit=emit)
 
+    @cached_property
+    def witness(self) -> Witness:
+        """What was last seen of the database."""
+        redis = SyncRedis.from_url(self.settings.require_redis_url, socket_timeout=1.0, socket_connect_timeout=1.0)
+        places = (InRedis(redis), InFile(self.settings.directory / "witness.json"))
+        return Witness(self.database, places, emit=emit)
+
     @property
     def checks(self) -> Mapping[str, Callable[[], None]]:
         """What every door needs, and how to ask whether it answers: each raises a PushJobsError if it does not."""
@@ -233,6 +242,9 @@ class Runtime:
         opened = vars(self)
         if "delivery" in opened:
             self.delivery.close()
+            # Behind the last answer: a dump from before it is then older than what was seen.
+            with suppress(PushJobsError):
+                self.witness.beat()
         if "_loop" in opened:
             self._loop.calm()
             with suppress(Exception):  # closing is a courtesy: the process ends, and nothing hangs on the answer

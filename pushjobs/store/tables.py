@@ -30,6 +30,7 @@ from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
 from pushjobs.store.callback_tables import events, pushes, receipts
+from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
 from pushjobs.store.schema import words as _words
@@ -44,6 +45,7 @@ __all__ = [
     "events",
     "forbidden_words",
     "form_ids",
+    "heartbeat",
     "idempotency_keys",
     "installation",
     "job_history",

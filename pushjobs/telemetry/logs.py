@@ -18,6 +18,7 @@ from pushjobs.domain.events import (
     CallsMoved,
     CatalogueUnread,
     ContentsUnchecked,
+    DatabaseSteppedBack,
     Event,
     EventsApplied,
     EventsUnreadable,
@@ -37,8 +38,8 @@ __all__ = ["configure", "log"]
 
 _TROUBLE = (
     *(AllowanceUnknown, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved, CatalogueUnread),
-    *(ContentsUnchecked, EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused, PushesNotTaken),
-    *(SettleBroke, SettleRepeated, TokenUnavailable),
+    *(ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused),
+    *(PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
