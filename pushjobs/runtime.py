@@ -73,7 +73,12 @@ class Runtime:
     @cached_property
     def database(self) -> Database:
         """PostgreSQL."""
-        return Database(self.settings.require_database_url)
+        settings = self.settings
+        return Database(
+            settings.require_database_url,
+            pool_size=settings.database_pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+        )
 
     @cached_property
     def sealer(self) -> Sealer:
