@@ -232,6 +232,15 @@ class Runtime:
         """What every door needs, and how to ask whether it answers: each raises a PushJobsError if it does not."""
         return {"database": self.database.check, "redis": self._pace.check}
 
+    @property
+    def lookup_fingerprint(self) -> str:
+        """The lookup key's short name, which tells nothing about it."""
+        return self._lookup.fingerprint
+
+    def prove_credentials(self) -> None:
+        """Ask WeChat for the access token, whatever is kept; raises CallRefused or Unreachable where it gives none."""
+        self._loop.run(self._tokens.prove())
+
     def warm_up(self) -> None:
         """Make what the first delivery would wait for: the connections, a pace that is not cold, today's allowance.
 

@@ -83,6 +83,10 @@ class TokenSource:
             return self._cached
         return await self._shared(failed)
 
+    async def prove(self) -> None:
+        """Ask WeChat for the token, whatever is kept, and keep nothing; raises as `current` does."""
+        await self._ask()
+
     async def _shared(self, failed: str | None) -> str:
         """Join those in this process who want the same; their task outlives a caller who gives up."""
         task = self._under_way.get(failed)
