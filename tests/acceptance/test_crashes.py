@@ -32,12 +32,17 @@ def account(push: Runtime, sandbox: SandboxClient, *, planned: int, most_in_doub
 def left_sending(push: Runtime, dead: list[int]) -> int:
     """Return how many jobs killed processes leave `sending`, once they are gone and what they committed last is in."""
     wait_for("the killed processes are gone", lambda: not any(map(is_running, dead)), 5)
-    with push.database.transaction() as connection:
-        asked = text(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE application_name = 'pushjobs' AND state <> 'idle' AND pid <> pg_backend_pid()"
-        )
-        wait_for("PostgreSQL has ended their transactions", lambda: connection.execute(asked).scalar_one() == 0)
+    asked = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name = 'pushjobs' AND state <> 'idle' AND pid <> pg_backend_pid()"
+    )
+
+    def is_quiet() -> bool:
+        # Within one transaction the view never changes: what its first look saw is kept until the end.
+        with push.database.transaction() as connection:
+            return bool(connection.execute(asked).scalar_one() == 0)
+
+    wait_for("PostgreSQL has ended their transactions", is_quiet)
     return push.producer.counts()[JobState.SENDING]
 
 
