@@ -183,6 +183,7 @@ class ConnectedApp:
                 connections.sealer,
                 self._admittance,
                 lookup=connections.lookup,
+                witness=connections.witness,
                 call_timeout_seconds=settings.call_timeout_seconds,
                 emit=emit,
             ),
@@ -210,10 +211,12 @@ class ConnectedApp:
             self._pace.reserve(1, Lane.URGENT)
             self.allowance.learn(self.catalogue.app.app_no)
 
-    def finish(self) -> None:
-        """Wait for the calls that are out, and settle them; nothing is delivered after it."""
-        if "delivery" in vars(self):
-            self.delivery.close()
+    def finish(self) -> bool:
+        """Wait for the calls that are out, and settle them; nothing is delivered after it. False: nothing ever was."""
+        if "delivery" not in vars(self):
+            return False
+        self.delivery.close()
+        return True
 
     @cached_property
     def _admittance(self) -> Admittance:

@@ -20,6 +20,7 @@ from pushjobs.telemetry import emit
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.hosts import Fallback
 from pushjobs.wechat.loop import LoopThread
+from pushjobs.witness import InFile, InRedis, Witness
 
 __all__ = ["Connections"]
 
@@ -34,7 +35,12 @@ class Connections:
     @cached_property
     def database(self) -> Database:
         """PostgreSQL."""
-        return Database(self.settings.require_database_url)
+        settings = self.settings
+        return Database(
+            settings.require_database_url,
+            pool_size=settings.database_pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+        )
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -50,6 +56,12 @@ class Connections:
     def publisher(self) -> Publisher:
         """The broker, for publishing."""
         return Publisher(self.settings.require_broker_url)
+
+    @cached_property
+    def witness(self) -> Witness:
+        """What was last seen of the database, kept outside it."""
+        places = (InRedis(self.slots), InFile(self.settings.directory / "witness.json"))
+        return Witness(self.database, places, emit=emit)
 
     @cached_property
     def slots(self) -> SyncRedis:

@@ -320,9 +320,11 @@ _PAUSES = {
     PauseReason.SLOW_DOWN: "because WeChat says that the minute's calls are used up",
     PauseReason.APP_BUDGET: "because the app's calls of the day are used up",
     PauseReason.WECHAT_DOWN: "because WeChat does not answer",
+    PauseReason.RESTORED: "because the database stepped back in time, and what was sent may be due again",
 }
 _PAUSE_RULES = {
     PauseReason.OPERATOR: Rule.PAUSED,
+    PauseReason.RESTORED: Rule.PAUSED,
     PauseReason.DAY_OVER: Rule.APP_BUDGET,
     PauseReason.APP_BUDGET: Rule.APP_BUDGET,
     PauseReason.SLOW_DOWN: Rule.PACE,

@@ -208,19 +208,25 @@ class Producer:
             self._get(connection, JobId(job_id))
             return stored.history(connection, JobId(job_id))
 
-    def find(
+    def find(  # noqa: PLR0913 - one argument a filter
         self,
         *,
         reference: str | None = None,
         touser: str | None = None,
         state: str | JobState | None = None,
         template_id: str | None = None,
+        due_after: object = None,
+        due_before: object = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Return the newest jobs that match everything given, at most `limit` (up to 1,000)."""
+        """Return the newest jobs that match everything given, at most `limit` (up to 1,000).
+
+        `due_after` and `due_before`, written as `time` is, bound when a job is tried next, or was last.
+        """
         if not 0 < limit <= _MOST_FOUND:
             raise InvalidInput("limit", f"is {limit}", f"it is between 1 and {_MOST_FOUND}")
-        wanted = self._filter(reference=reference, touser=touser, template_id=template_id, state=read_state(state))
+        equal = {"reference": reference, "template_id": template_id, "state": read_state(state)}
+        wanted = self._filter(touser=touser, due_after=due_after, due_before=due_before, **equal)
         with self._database.transaction() as connection:
             return stored.find(connection, wanted, limit)
 
@@ -231,8 +237,10 @@ class Producer:
         reference: str | None = None,
         touser: str | None = None,
         template_id: str | None = None,
+        due_after: object = None,
+        due_before: object = None,
     ) -> int:
-        """Cancel one job, or every job that matches and has not been begun; return how many.
+        """Cancel one job, or every job that matches (as in `find`) and has not been begun; return how many.
 
         One job by its number: raises NotFound, or NotPossible when it was begun or is closed.
         """
@@ -242,9 +250,11 @@ class Producer:
                 if not stored.cancel(connection, [job.id]):
                     raise NotPossible(f"job {job_id} is {self._get(connection, job.id).state}: it cannot be cancelled")
             return 1
-        if reference is None and touser is None and template_id is None:
-            raise InvalidInput("cancel", "names no job", "give an id, a reference, a touser or a template_id")
-        wanted = self._filter(reference=reference, touser=touser, template_id=template_id, state=None)
+        if all(each is None for each in (reference, touser, template_id, due_after, due_before)):
+            rule = "give an id, a reference, a touser, a template_id, due_after or due_before"
+            raise InvalidInput("cancel", "names no job", rule)
+        equal = {"reference": reference, "template_id": template_id}
+        wanted = self._filter(touser=touser, due_after=due_after, due_before=due_before, **equal)
         with self._database.transaction() as connection:
             return stored.cancel_matching(connection, wanted)
 
@@ -357,17 +367,14 @@ class Producer:
             raise NotFound(f"there is no job {job_id}")
         return job
 
-    def _filter(
-        self, *, reference: str | None, touser: str | None, template_id: str | None, state: JobState | None
-    ) -> stored.Filter:
+    def _filter(self, *, touser: str | None, due_after: object, due_before: object, **equal: Any) -> stored.Filter:  # noqa: ANN401 - reference, template_id, state
         app = self._parts(None)
-        return stored.Filter(
-            app_no=app.app_no,
-            reference=reference,
-            recipient=None if touser is None else self._lookup.recipient(app.terms.appid, touser),
-            template_id=template_id,
-            state=state,
-        )
+        given, zone = {"due_after": due_after, "due_before": due_before}, app.terms.zone
+        due: dict[str, Any] = {
+            name: read_moment(each, zone, field=name) for name, each in given.items() if each is not None
+        }
+        recipient = None if touser is None else self._lookup.recipient(app.terms.appid, touser)
+        return stored.Filter(app_no=app.app_no, recipient=recipient, **due, **equal)
 
 
 def _vetted(app: AppParts, readable: list[Row], report: Report) -> list[Row]:

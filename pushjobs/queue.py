@@ -4,7 +4,9 @@ Names of tasks and queues are a wire format: messages of an older release may be
 A message carries job ids and release numbers, nothing else; losing one costs a lease, doubling one costs nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -66,6 +68,8 @@ BROKER_OPTIONS: dict[str, Any] = {
 LEAD_SECONDS = 0.15
 """A worker begins this long before a batch's first job, so that admission is no part of the lateness."""
 
+_ANSWER_SECONDS = 1.0
+
 _QUEUES = {Lane.URGENT: QueueName.URGENT, Lane.BULK: QueueName.BULK}
 
 
@@ -98,16 +102,37 @@ class Publisher:
 
     def publish(self, batches: Iterable[Batch]) -> None:
         """Publish in one pipeline; raises Unreachable, and then any of the messages may or may not be under way."""
-        try:
-            with self._celery.producer_pool.acquire(block=True, timeout=2.0) as producer, producer.batch():
-                for batch in batches:
-                    self._send(batch, producer)
-        except (KombuError, RedisError, OSError) as error:
-            raise Unreachable(f"the broker takes no messages ({type(error).__name__}): is Redis running?") from None
+        with (
+            self._reaching(),
+            self._celery.producer_pool.acquire(block=True, timeout=2.0) as producer,
+            producer.batch(),
+        ):
+            for batch in batches:
+                self._send(batch, producer)
+
+    def lengths(self) -> dict[QueueName, int]:
+        """Return how many messages wait in each queue; raises Unreachable."""
+        with self._reaching(), self._celery.connection_for_write() as connection:
+            client = connection.default_channel.client
+            return {queue: int(client.llen(queue)) for queue in QueueName}
+
+    def readers(self) -> dict[QueueName, int]:
+        """Return how many worker nodes read each queue, as they answer within a second; raises Unreachable."""
+        with self._reaching():
+            answers = self._celery.control.inspect(timeout=_ANSWER_SECONDS).active_queues() or {}
+        read = Counter(queue["name"] for queues in answers.values() for queue in queues)
+        return {queue: read[queue] for queue in QueueName}
 
     def close(self) -> None:
         """Close the connections."""
         self._celery.close()
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (KombuError, RedisError, OSError) as error:
+            raise Unreachable(f"the broker takes no messages ({type(error).__name__}): is Redis running?") from None
 
     def _send(self, batch: Batch, producer: object) -> None:
         ids = [job_id for job_id, _, _ in batch.jobs]

@@ -32,6 +32,7 @@ from pushjobs.telemetry import emit
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Upkeep
 from pushjobs.wechat.tokens import prove_credentials
+from pushjobs.witness import Witness
 from pushjobs.wording import Wording
 
 __all__ = ["Runtime"]
@@ -109,6 +110,11 @@ class Runtime:
         return self.connections.sealer
 
     @property
+    def witness(self) -> Witness:
+        """What was last seen of the database."""
+        return self.connections.witness
+
+    @property
     def checks(self) -> Mapping[str, Callable[[], None]]:
         """What every door needs, and how to ask whether it answers: each raises a PushJobsError if it does not."""
         return {"database": self.connections.database.check, "redis": lambda: ping(self.connections.slots)}
@@ -134,6 +140,11 @@ class Runtime:
             raise NotFound("no callbacks are taken for that app: compare the address with the appid")
         return self._connect(known).callbacks
 
+    def prove_credentials(self) -> None:
+        """Ask WeChat for the access token, whatever is kept; raises CallRefused or Unreachable where it gives none."""
+        app = self.app().app
+        self._prove_credentials(app.appid, app.secret)
+
     def warm_up(self) -> None:
         """Make what the first delivery would wait for."""
         with suppress(PushJobsError):
@@ -142,8 +153,11 @@ class Runtime:
 
     def close(self) -> None:
         """Close what was opened, when the calls that are out are settled."""
-        for app in list(self._connected.values()):
-            app.finish()
+        delivered = [app.finish() for app in list(self._connected.values())]
+        if any(delivered):
+            # Behind the last answer: a dump from before it is then older than what was seen.
+            with suppress(PushJobsError):
+                self.witness.beat()
         self.connections.close()
 
     @property

@@ -43,6 +43,12 @@ class Settings(AppSettings, BaseSettings):
 
     directory: Path = Field(default=Path(".pushjobs"), description="Where the embedded servers keep everything.")
     database_url: str | None = Field(default=None, description="PostgreSQL; unset: the embedded one.")
+    database_pool_size: int = Field(
+        default=5, ge=1, le=100, description="Connections a process keeps to PostgreSQL, and as many more while busy."
+    )
+    statement_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="A statement that takes longer is ended."
+    )
     redis_url: str | None = Field(default=None, description="Redis or Valkey; unset: the embedded one.")
     broker_url: str | None = Field(default=None, description="Celery's broker; unset: the Redis.")
     wechat_base_url: str = Field(default=_REAL_WECHAT, description="Where WeChat's API is.")

@@ -14,6 +14,10 @@ from pushjobs.errors import InvalidInput
 __all__ = ["cancel", "jobs", "reschedule", "show"]
 
 _JobNumber = Annotated[int, typer.Argument(metavar="JOB", help="The job's number.", min=1, show_default=False)]
+_DueAfter = Annotated[str | None, typer.Option(help="Only jobs due at this moment or later.", show_default=False)]
+_DueBefore = Annotated[
+    str | None, typer.Option(help="Only jobs due before this moment, as in `send`.", show_default=False)
+]
 
 
 def jobs(  # noqa: PLR0913 - one argument an option
@@ -22,6 +26,8 @@ def jobs(  # noqa: PLR0913 - one argument an option
     reference: Reference = None,
     touser: ToUser = None,
     template_id: TemplateId = None,
+    due_after: _DueAfter = None,
+    due_before: _DueBefore = None,
     limit: Annotated[int, typer.Option(help="The most to list.", min=1, max=1000)] = 100,
     summary: Annotated[bool, typer.Option("--summary", help="Count all jobs by state instead.")] = False,
     directory: Directory = None,
@@ -37,7 +43,13 @@ def jobs(  # noqa: PLR0913 - one argument an option
                 show_table(("state", "#jobs"), [(each, str(count)) for each, count in counts.items()])
             return
         found = runtime.producer.find(
-            state=state, reference=reference, touser=touser, template_id=template_id, limit=limit
+            state=state,
+            reference=reference,
+            touser=touser,
+            template_id=template_id,
+            due_after=due_after,
+            due_before=due_before,
+            limit=limit,
         )
         if as_json:
             show_json(found)
@@ -70,19 +82,28 @@ def show(job: _JobNumber, directory: Directory = None, as_json: AsJson = False) 
     show_history(history, zone)
 
 
-def cancel(
+def cancel(  # noqa: PLR0913, PLR0917 - one argument an option
     job: Annotated[int | None, typer.Argument(metavar="[JOB]", help="The job's number.", show_default=False)] = None,
     reference: Reference = None,
     touser: ToUser = None,
     template_id: TemplateId = None,
+    due_after: _DueAfter = None,
+    due_before: _DueBefore = None,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """Cancel one job by its number, or every job that matches; jobs that were begun stay as they are."""
-    if job is not None and (reference or touser or template_id):
+    if job is not None and (reference or touser or template_id or due_after or due_before):
         raise InvalidInput("JOB", "stands beside other options", "give a number, or what several jobs have in common")
     with opened(directory) as runtime:
-        count = runtime.producer.cancel(job, reference=reference, touser=touser, template_id=template_id)
+        count = runtime.producer.cancel(
+            job,
+            reference=reference,
+            touser=touser,
+            template_id=template_id,
+            due_after=due_after,
+            due_before=due_before,
+        )
     if as_json:
         show_json({"cancelled": count})
     else:

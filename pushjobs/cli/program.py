@@ -16,6 +16,7 @@ from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
+from pushjobs.cli.doctor import doctor
 from pushjobs.cli.inspecting import quota, why
 from pushjobs.cli.jobs import cancel, jobs, reschedule, show
 from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
@@ -42,7 +43,7 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(demo, up, sandbox),
     *(send, jobs, show, why, cancel, reschedule),
-    *(replay, resolve, pause, resume, pauses, pace, quota),
+    *(replay, resolve, pause, resume, pauses, pace, quota, doctor),
 )
 for command in _COMMANDS:
     app.command()(command)

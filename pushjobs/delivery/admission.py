@@ -22,6 +22,7 @@ from pushjobs.store.database import Database, Transaction
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.store.slices import Candidate
 from pushjobs.telemetry import Emit
+from pushjobs.witness import Witness
 
 __all__ = ["PROBE_SECONDS", "Admission", "Admittance", "Admitted"]
 
@@ -72,17 +73,19 @@ class Admittance:
 class Admission:
     """Admits slices; one a process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a slice is looked at with
         self,
         database: Database,
         sealer: Sealer,
         terms: Admittance,
         *,
         lookup: Lookup,
+        witness: Witness,
         call_timeout_seconds: float,
         emit: Emit,
     ) -> None:
         self._database = database
+        self._witness = witness
         self._sealer = sealer
         self._terms = terms
         self._lookup = lookup
@@ -92,12 +95,25 @@ class Admission:
     def admit(self, asked: Sequence[tuple[JobId, int]], slots: Sequence[Slot]) -> list[Admitted]:
         """Admit those of the jobs that still are released under their number and that no gate holds, soonest first.
 
-        Each gets one of the slots, of which there are as many as jobs; the first ones are used.
+        Each gets one of the slots, of which there are as many as jobs; the first ones are used. Raises Unreachable
+        where a process that has just started cannot learn how far the database was.
         """
+        self._witness.recall()
+        admitted = self._admit(asked, slots)
+        if admitted is None:
+            self._witness.notice()
+            admitted = self._admit(asked, slots)  # behind the pause now: they go back
+        return admitted or []
+
+    def _admit(self, asked: Sequence[tuple[JobId, int]], slots: Sequence[Slot]) -> list[Admitted] | None:
+        """Admit, in one transaction; None, and nothing is changed, where the database has stepped back."""
         # Read before the transaction that starts the lease: it can only end later than we believe (fine print 12.1).
         call_by = clock.monotonic() + min(self._longest_wait, self._until_day_ends() - _LAST_OF_A_DAY)
         moment, draw = clock.now(), random.random()  # noqa: S311 - jitter
         with self._database.transaction() as connection:
+            # First, and in this transaction: between a restore and whoever notices it nobody admits (fine print 12.5).
+            if not self._witness.trusts(connection):
+                return None
             candidates = slices.lock(connection, asked)
             read_at = clock.monotonic()
             if not candidates:

@@ -7,6 +7,7 @@ an open id or a content.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pushjobs.domain.heartbeat import Step
 from pushjobs.domain.job import JobId, Lane
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
@@ -22,6 +23,7 @@ __all__ = [
     "CatalogueRead",
     "CatalogueUnread",
     "ContentsUnchecked",
+    "DatabaseSteppedBack",
     "Event",
     "EventsApplied",
     "EventsUnreadable",
@@ -203,6 +205,15 @@ class ContentsUnchecked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSteppedBack:
+    """The database is not as far as it was seen, by this sign; every app is paused as `restored`."""
+
+    step: Step
+    as_of: str
+    last_seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventsApplied:
     """A slice of what WeChat told was put where it belongs.
 
@@ -262,6 +273,7 @@ Event = (
     | CatalogueRead
     | CatalogueUnread
     | ContentsUnchecked
+    | DatabaseSteppedBack
     | EventsApplied
     | EventsUnreadable
     | IntakeRefused

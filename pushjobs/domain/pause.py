@@ -24,6 +24,7 @@ class PauseReason(StrEnum):
     SLOW_DOWN = "slow_down"
     APP_BUDGET = "app_budget"
     WECHAT_DOWN = "wechat_down"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

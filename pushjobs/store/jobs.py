@@ -25,6 +25,8 @@ class Filter:
     recipient: bytes | None = None
     state: JobState | None = None
     template_id: str | None = None
+    due_after: datetime | None = None
+    due_before: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the filter as SQL conditions."""
@@ -35,7 +37,12 @@ class Filter:
             (jobs.c.state, self.state),
             (templates.c.template_id, self.template_id),
         )
-        return [column == value for column, value in equal if value is not None]
+        conditions = [column == value for column, value in equal if value is not None]
+        if self.due_after is not None:
+            conditions.append(jobs.c.due_at >= self.due_after)
+        if self.due_before is not None:
+            conditions.append(jobs.c.due_at < self.due_before)
+        return conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from pushjobs.domain.job import Lane
 from pushjobs.domain.pause import Pause, PauseReason
 from pushjobs.store.database import statement
 
-__all__ = ["active", "lift", "lift_breaker", "pause", "take_probe"]
+__all__ = ["active", "hold_all", "lift", "lift_breaker", "pause", "take_probe"]
 
 _ACTIVE = statement("""
 SELECT p.*, t.template_id,
@@ -35,6 +35,11 @@ VALUES (:app_no, :template_no, CAST(:lane AS pushjobs.lane), :reason, :errcode, 
        probe_at = CASE WHEN p.until < now() OR p.probe_at IS NULL THEN excluded.probe_at ELSE p.probe_at END
 RETURNING (since = now()) AS is_new""")
 
+_HOLD_ALL = statement("""
+INSERT INTO pushjobs.pauses AS p (app_no, reason, note)
+SELECT app_no, :reason, :note FROM pushjobs.apps
+    ON CONFLICT (app_no, template_no, lane, reason) DO UPDATE SET since = now(), note = excluded.note, until = NULL""")
+
 _LIFT = statement("""
 DELETE FROM pushjobs.pauses
  WHERE app_no = :app_no AND template_no IS NOT DISTINCT FROM CAST(:template_no AS int)
@@ -59,6 +64,11 @@ def pause(connection: Connection, app_no: int, reason: PauseReason, **more: Any)
     unset = dict.fromkeys(("template_no", "lane", "errcode", "note", "until", "until_in", "probe_in"))
     row = connection.execute(_PAUSE, {**unset, **more, "app_no": app_no, "reason": reason}).one()
     return bool(row.is_new)
+
+
+def hold_all(connection: Connection, *, note: str) -> None:
+    """Pause every app as `restored`, until somebody resumes it."""
+    connection.execute(_HOLD_ALL, {"reason": PauseReason.RESTORED, "note": note})
 
 
 def lift(connection: Connection, app_no: int, *, template_no: int | None = None, lane: Lane | None = None) -> int:

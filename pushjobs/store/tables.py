@@ -31,6 +31,7 @@ from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
 from pushjobs.store.app_tables import apps, installation
 from pushjobs.store.callback_tables import events, pushes, receipts
+from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
 from pushjobs.store.schema import words as _words
@@ -45,6 +46,7 @@ __all__ = [
     "events",
     "forbidden_words",
     "form_ids",
+    "heartbeat",
     "idempotency_keys",
     "installation",
     "job_history",

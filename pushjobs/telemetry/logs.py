@@ -19,6 +19,7 @@ from pushjobs.domain.events import (
     CallsMoved,
     CatalogueUnread,
     ContentsUnchecked,
+    DatabaseSteppedBack,
     Event,
     EventsApplied,
     EventsUnreadable,
@@ -38,8 +39,8 @@ __all__ = ["configure", "log"]
 
 _TROUBLE = (
     *(AllowanceUnknown, AppUnreadable, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
-    *(CatalogueUnread, ContentsUnchecked, EventsUnreadable, JobsUnpublished, MessageUnreadable, Paused),
-    *(PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
+    *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
+    *(MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.

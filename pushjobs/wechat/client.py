@@ -35,6 +35,7 @@ _LEGACY_PATH = "/cgi-bin/message/wxopen/template/send"
 _HEADERS = httpx.Headers({"Accept": "*/*", "Content-Type": "application/json", "User-Agent": "pushjobs"})
 _DIGITS = re.compile("[0-9]{1,19}")
 _RID = re.compile("rid: ([0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8})")
+_ADDRESS = re.compile(r"invalid ip ([0-9a-fA-F.:]{2,45})(?![\w.:])")
 _SURELY_NOT_SENT = (*NOT_CONNECTED, httpx.PoolTimeout)
 
 
@@ -127,7 +128,7 @@ class Client:
             if response.status_code == HTTPStatus.OK and isinstance(answer, dict):
                 errcode = answer.get("errcode", 0)
                 if errcode and errcode not in accepting:
-                    raise errors.CallRefused(errcode, errcodes.meaning(errcode), _rid(answer))
+                    raise errors.CallRefused(errcode, _meaning(errcode, answer), _rid(answer))
                 return answer
             what = f"HTTP {response.status_code} without a JSON object"
         # Outside the except block: the exception below has no context, whose traceback could show the token.
@@ -210,6 +211,12 @@ def _msgid(value: object) -> int | None:
 def _is_number(value: object, *, bits: int) -> TypeGuard[int]:
     """Tell whether this is a number that the database can hold: one answer must not spoil the settling of a slice."""
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= bits
+
+
+def _meaning(errcode: int, answer: Mapping[str, Any]) -> str:
+    """Say what a refusal means; and with an address that is not on the allow-list, which: WeChat's text has it."""
+    found = _ADDRESS.search(str(answer.get("errmsg", "")))
+    return errcodes.meaning(errcode) + (f": {found[1]}" if found else "")
 
 
 def _rid(answer: Mapping[str, Any]) -> str | None:

@@ -117,6 +117,12 @@ def _sandbox_of(up: subprocess.Popen[str]) -> SandboxClient:
     return SandboxClient(words["sandbox"].strip())
 
 
+def test_the_doctor_finds_all_well(terminal: Terminal) -> None:
+    """Of an installation that runs, `doctor` has nothing to complain of."""
+    wait_for("beat, which tells nobody that it is ready, has ticked", lambda: terminal.run("doctor").status == 0)
+    assert [each for each in terminal.read("doctor") if each["verdict"] != "ok"] == []
+
+
 def user() -> str:
     """Make up an open id."""
     return f"oTest{uuid4().hex[:23]}"

@@ -145,3 +145,17 @@ def test_callback(run: Run, runtime: Runtime) -> None:
     assert run("callback", "forward")[1].strip() == "1 to be forwarded again"
     assert json.loads(run("callback", "forward", "--json")[1]) == {"to_forward": 0}
     assert ask(runtime, "SELECT state::text, attempts FROM pushjobs.pushes") == [("waiting", 0)]
+
+
+def test_jobs_and_cancel_by_when_they_are_due(run: Run, runtime: Runtime) -> None:
+    """A window of moments narrows the listing and the cancelling; an unreadable moment ends with 2 and its field."""
+    for hour in (8, 9, 10):
+        schedule(runtime, time=f"2040-12-01 {hour:02d}:00:00", expires="2040-12-02 00:00:00")
+    window = ("--due-after", "2040-12-01 08:30:00", "--due-before", "2040-12-01T10:00:00+08:00")
+    assert len(json.loads(run("jobs", "--state", "scheduled", *window, "--json")[1])) == 1
+    assert run("cancel", *window)[:2] == (0, "cancelled 1 job\n")
+    assert run("cancel", "--due-before", "2040-12-01 10:00:00")[:2] == (0, "cancelled 1 job\n")
+    assert runtime.producer.counts()[JobState.SCHEDULED] == 1
+    status, _, err = run("cancel", "--due-before", "soon")
+    assert (status, err.startswith("pushjobs: due_before ")) == (2, True)
+    assert run("cancel", "1", "--due-before", "2040-12-01 10:00:00")[0] == 2

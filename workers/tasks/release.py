@@ -9,5 +9,6 @@ __all__ = ["release"]
 
 @app.task(name=TaskName.RELEASE)
 def release() -> None:
-    """Release what falls due within the look-ahead."""
+    """Release what falls due within the look-ahead, from a database that has not stepped back."""
+    runtime().witness.beat()
     runtime().releaser.tick()

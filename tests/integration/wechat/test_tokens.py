@@ -199,7 +199,7 @@ async def test_credentials_refused(redis: Redis, errcode: int) -> None:
 
     async with wechat(refuse) as (client, _):
         ours = source(client, redis)
-        with pytest.raises(errors.CredentialsRefused, match="WECHAT_SECRET") as caught:
+        with pytest.raises(errors.CredentialsRefused, match="check appid and secret") as caught:
             await ours.current()
     assert caught.value.errcode == errcode
     assert SECRET not in f"{caught.value!r} {ours!r}"

@@ -190,3 +190,20 @@ async def test_question_unanswered(wechat: Wechat, answer: Answer, what: str) ->
         await client.ask("GET", "/p", access_token="the-token")
     assert "https://wechat.example" in str(caught.value)
     assert "the-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("errmsg", "said"),
+    [
+        ("invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: x", "(token call): 203.0.113.7"),
+        ("invalid ip 2001:db8::7, not in whitelist", "(token call): 2001:db8::7"),
+        ("invalid ip oReader000001", "(token call)"),
+        ("invalid ip", "(token call)"),
+    ],
+)
+async def test_names_the_address_that_is_not_on_the_list(wechat: Wechat, errmsg: str, said: str) -> None:
+    """Of WeChat's text an address of ours is told, for that is what somebody must enter; nothing else."""
+    client, _ = wechat(httpx.Response(200, json={"errcode": 40164, "errmsg": errmsg}))
+    with pytest.raises(CallRefused) as caught:
+        await client.ask("POST", "/cgi-bin/stable_token")
+    assert caught.value.meaning.endswith(said)
