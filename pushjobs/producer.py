@@ -308,7 +308,11 @@ class Producer:
     def _known(self, connection: Transaction, known: JobId | InvalidInput) -> Job:
         if isinstance(known, InvalidInput):
             raise known
-        return self._get(connection, known)
+        job = stored.get(connection, known)
+        if job is None:
+            fault = f"made job {known}, which is closed and deleted since"
+            raise InvalidInput("idempotency_key", fault, "use a new key for a new push")
+        return job
 
     def _get(self, connection: Transaction, job_id: JobId) -> Job:
         # PostgreSQL would refuse to compare what is no bigint.

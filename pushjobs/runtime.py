@@ -42,7 +42,7 @@ from pushjobs.store.database import Database
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.telemetry import emit
 from pushjobs.templates import Templates
-from pushjobs.upkeep import Upkeep
+from pushjobs.upkeep import Retention, Upkeep
 from pushjobs.vetting import Vetting
 from pushjobs.wechat.authorised import AuthorisedClient
 from pushjobs.wechat.client import Client
@@ -98,7 +98,8 @@ class Runtime:
     @cached_property
     def upkeep(self) -> Upkeep:
         """Rescues and prunes."""
-        return Upkeep(self.database, emit=emit)
+        retention = Retention(days=self.settings.retention_days, dead_days=self.settings.dead_retention_days)
+        return Upkeep(self.database, retention=retention, emit=emit)
 
     @cached_property
     def catalogue(self) -> Catalogue:

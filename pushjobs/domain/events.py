@@ -7,7 +7,7 @@ an open id or a content.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pushjobs.domain.job import JobId, Lane
+from pushjobs.domain.job import JobId, JobState, Lane
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
 
@@ -25,6 +25,7 @@ __all__ = [
     "EventsApplied",
     "EventsUnreadable",
     "IntakeRefused",
+    "JobsPruned",
     "JobsReleased",
     "JobsRescued",
     "JobsResent",
@@ -70,6 +71,13 @@ class JobsResent:
     """Jobs in doubt are scheduled again, because their templates accept a repeat."""
 
     jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsPruned:
+    """Closed jobs were deleted because of their age, so many of each state."""
+
+    jobs: Mapping[JobState, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +263,7 @@ Event = (
     | EventsApplied
     | EventsUnreadable
     | IntakeRefused
+    | JobsPruned
     | JobsReleased
     | JobsRescued
     | JobsResent

@@ -7,6 +7,7 @@ and for its own recipient. A shared content opens only in its app and for its te
 from typing import Any
 
 from pushjobs.domain.message import Content, FormIdKind, Message
+from pushjobs.errors import Undecryptable
 from pushjobs.store.sealing import Sealer
 
 __all__ = ["open_message", "open_push", "seal_content", "seal_message", "seal_push"]
@@ -35,6 +36,8 @@ def open_message(
     content = record.get("content")
     if sealed_content is not None:
         content = sealer.open(sealed_content, _content(appid, template_id))
+    if content is None:
+        raise Undecryptable("the content that the job shares is not there")
     return Message(
         touser=record["touser"],
         content=Content.from_record(content),

@@ -11,7 +11,7 @@ from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.local.servers import EmbeddedServers
-from pushjobs.store import form_ids, inspecting, jobs, moves, releases, reopening, slices, tables
+from pushjobs.store import form_ids, inspecting, jobs, moves, pruning, releases, reopening, slices, tables
 from pushjobs.store.database import Database, as_json
 from pushjobs.store.jobs import Filter
 from tests.databases import empty_database
@@ -217,4 +217,26 @@ def test_why_reads_the_bucket_s_index(filled: Shelf) -> None:
     with filled.database.transaction() as connection:
         plan = explain(connection, inspecting._AHEAD, place)
     assert "ix_jobs_due" in plan.indexes
+    assert "jobs" not in plan.read_whole
+
+
+def test_what_is_pruned_is_found_by_state_and_age(filled: Shelf) -> None:
+    """Old jobs come out of the index of closed ones, oldest first, and go by their keys; no table is read whole."""
+    with filled.database.transaction() as connection:
+        for state in pruning.PRUNABLE:
+            plan = explain(connection, pruning._JOBS[state], {"days": 30, "limit": 1000})
+            assert plan.indexes >= {"ix_jobs_closed", "pk_jobs"}
+            assert "jobs" not in plan.read_whole
+            # In the index's own order, or everything that is closed would be read and sorted.
+            assert "Sort" not in plan.steps
+
+
+def test_whether_a_content_is_named_is_asked_of_the_index(filled: Shelf) -> None:
+    """Pruning a content looks for jobs that name it in their partial index, never in the table."""
+    with filled.database.transaction() as connection:
+        connection.execute(text("UPDATE pushjobs.jobs SET content_no = id % 50 WHERE id % 2 = 0"))
+        connection.execute(text("ANALYZE pushjobs.jobs"))
+        plan = explain(connection, pruning._NAMELESS, {"numbers": [1, 2, 3]})
+        connection.rollback()
+    assert "ix_jobs_content_no" in plan.indexes
     assert "jobs" not in plan.read_whole
