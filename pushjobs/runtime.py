@@ -29,6 +29,8 @@ from pushjobs.domain.template import Template
 from pushjobs.errors import Misconfigured, PushJobsError
 from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
+from pushjobs.keyfile import renewal
+from pushjobs.keys import Keys
 from pushjobs.limits import LiveLimit
 from pushjobs.operations import Operations
 from pushjobs.pace import Limit, Pace
@@ -77,7 +79,13 @@ class Runtime:
     @cached_property
     def sealer(self) -> Sealer:
         """The key ring."""
-        return Sealer(self.settings.require_encryption_keys)
+        keys = self.settings.require_encryption_keys
+        return Sealer(keys, renewed=renewal(self.settings.directory, keys))
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What is sealed with which key."""
+        return Keys(self.database, self.sealer)
 
     @cached_property
     def publisher(self) -> Publisher:

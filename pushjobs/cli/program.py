@@ -17,6 +17,7 @@ from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.inspecting import quota, why
 from pushjobs.cli.jobs import cancel, jobs, reschedule, show
+from pushjobs.cli.keys import keys
 from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
 from pushjobs.cli.running import sandbox, up
 from pushjobs.cli.sending import send
@@ -48,6 +49,7 @@ app.add_typer(consent)
 app.add_typer(callback)
 app.add_typer(template)
 app.add_typer(wechat)
+app.add_typer(keys)
 app.add_typer(database)
 
 

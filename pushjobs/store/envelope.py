@@ -10,7 +10,16 @@ from pushjobs.domain.message import Content, FormIdKind, Message
 from pushjobs.errors import Undecryptable
 from pushjobs.store.sealing import Sealer
 
-__all__ = ["open_message", "open_push", "seal_content", "seal_message", "seal_push"]
+__all__ = [
+    "bound_content",
+    "bound_job",
+    "bound_push",
+    "open_message",
+    "open_push",
+    "seal_content",
+    "seal_message",
+    "seal_push",
+]
 
 
 def seal_message(sealer: Sealer, message: Message, *, appid: str, recipient: bytes, is_shared: bool) -> bytes:
@@ -20,22 +29,22 @@ def seal_message(sealer: Sealer, message: Message, *, appid: str, recipient: byt
         record |= {"form_id": message.form_id, "form_id_kind": message.form_id_kind}
     if not is_shared:
         record["content"] = message.content.as_record()
-    return sealer.seal(record, _job(appid, recipient))
+    return sealer.seal(record, bound_job(appid, recipient))
 
 
 def seal_content(sealer: Sealer, content: Content, *, appid: str) -> bytes:
     """Seal a content that many jobs will share."""
-    return sealer.seal(content.as_record(), _content(appid, content.template_id))
+    return sealer.seal(content.as_record(), bound_content(appid, content.template_id))
 
 
 def open_message(
     sealer: Sealer, *, sealed: bytes, sealed_content: bytes | None, appid: str, recipient: bytes, template_id: str
 ) -> Message:
     """Open a job's message, its own content or the shared one; raise Undecryptable."""
-    record = sealer.open(sealed, _job(appid, recipient))
+    record = sealer.open(sealed, bound_job(appid, recipient))
     content = record.get("content")
     if sealed_content is not None:
-        content = sealer.open(sealed_content, _content(appid, template_id))
+        content = sealer.open(sealed_content, bound_content(appid, template_id))
     if content is None:
         raise Undecryptable("the content that the job shares is not there")
     return Message(
@@ -48,22 +57,25 @@ def open_message(
 
 def seal_push(sealer: Sealer, record: dict[str, str], *, appid: str, key: bytes) -> bytes:
     """Seal what a callback brought, to be forwarded."""
-    return sealer.seal(record, _push(appid, key))
+    return sealer.seal(record, bound_push(appid, key))
 
 
 def open_push(sealer: Sealer, sealed: bytes, *, appid: str, key: bytes) -> dict[str, Any]:
     """Open a push; raise Undecryptable."""
-    record: dict[str, Any] = sealer.open(sealed, _push(appid, key))
+    record: dict[str, Any] = sealer.open(sealed, bound_push(appid, key))
     return record
 
 
-def _job(appid: str, recipient: bytes) -> bytes:
+def bound_job(appid: str, recipient: bytes) -> bytes:
+    """Return what a job's message is bound to."""
     return b"jobs\0" + appid.encode() + b"\0" + recipient
 
 
-def _content(appid: str, template_id: str) -> bytes:
+def bound_content(appid: str, template_id: str) -> bytes:
+    """Return what a shared content is bound to."""
     return b"contents\0" + appid.encode() + b"\0" + template_id.encode()
 
 
-def _push(appid: str, key: bytes) -> bytes:
+def bound_push(appid: str, key: bytes) -> bytes:
+    """Return what a push is bound to."""
     return b"pushes\0" + appid.encode() + b"\0" + key

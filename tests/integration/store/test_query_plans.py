@@ -11,7 +11,7 @@ from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.local.servers import EmbeddedServers
-from pushjobs.store import form_ids, inspecting, jobs, moves, pruning, releases, reopening, slices, tables
+from pushjobs.store import form_ids, inspecting, jobs, moves, pruning, releases, reopening, resealing, slices, tables
 from pushjobs.store.database import Database, as_json
 from pushjobs.store.jobs import Filter
 from tests.databases import empty_database
@@ -240,3 +240,21 @@ def test_whether_a_content_is_named_is_asked_of_the_index(filled: Shelf) -> None
         connection.rollback()
     assert "ix_jobs_content_no" in plan.indexes
     assert "jobs" not in plan.read_whole
+
+
+def test_a_rotation_reads_and_writes_by_the_primary_key(filled: Shelf) -> None:
+    """Each page of a rotation is read and written by its numbers, never by a look through the table."""
+    [column] = [each for each in resealing.SEALED if each.table == "jobs"]
+    found = [resealing.Old(number=number, sealed=b"s" * 200, bound_to=b"") for number in range(100, 300)]
+    rows = resealing._rows([(was, was.sealed) for was in found])
+    span = {"after": 20_000, "last": 21_000}
+    with filled.database.transaction() as connection:
+        plans = [
+            explain(connection, resealing._of(column, resealing._WINDOW), {"after": 0, "limit": 1000}),
+            explain(connection, resealing._of(column, resealing._COUNTED), span),
+            explain(connection, resealing._of(column, resealing._OLD), span | {"newest": b"1234"}),
+            explain(connection, resealing._of(column, resealing._RESEAL), {"rows": rows}),
+        ]
+    for plan in plans:
+        assert "pk_jobs" in plan.indexes
+        assert "jobs" not in plan.read_whole
