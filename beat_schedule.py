@@ -45,6 +45,12 @@ TICKS = {
         "schedule": 60.0,
         "options": {"queue": QueueName.BULK, "expires": 30.0},
     },
+    # Every 5 s: what was being sent when its user was forgotten is erased within that of its end.
+    "forget": {
+        "task": TaskName.FORGET,
+        "schedule": 5.0,
+        "options": {"queue": QueueName.BULK, "expires": 5.0},
+    },
     # Every 10 minutes: asks whether the app's hour of the night has come to read its templates anew. Not among the
     # ticks, for it may wait for WeChat, and a release tick must not wait for it.
     "refresh": {

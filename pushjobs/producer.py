@@ -1,4 +1,4 @@
-"""The verbs of application code: send, send_many, check, get, find, cancel, reschedule, why; grant, revoke, consent.
+"""The verbs of application code: send, check, get, find, cancel, reschedule, why; grant, revoke, consent; forget.
 
 `send` is `schedule(at=now)`: one path in. What is accepted is in SQL, in one transaction, before the call returns; a
 job that is due now is published straight after its commit, and if that fails the next tick finds it. With `session=`
@@ -19,6 +19,7 @@ from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, NotFound, NotPossible
+from pushjobs.forgetting import Forgetting, Forgotten
 from pushjobs.inspection import Inspection, Why
 from pushjobs.mapping import Mappings
 from pushjobs.release import Releaser
@@ -73,6 +74,7 @@ class Producer:
         sealer: Sealer,
         lookup: Lookup,
         vetting: Vetting,
+        forgetting: Forgetting,
         exchange_code: Callable[..., Login],
     ) -> None:
         self._database = database
@@ -82,6 +84,7 @@ class Producer:
         self._sealer = sealer
         self._lookup = lookup
         self._vetting = vetting
+        self._forgetting = forgetting
         self._exchange_code = exchange_code
         self._mappings = Mappings(database, terms.catalogue)
         self._ledger = Ledger(database, terms, lookup=lookup)
@@ -267,6 +270,13 @@ class Producer:
         The session key is stored nowhere, and returned only where it is asked for. Raises CallRefused, Unreachable.
         """
         return self._exchange_code(code, with_session_key=with_session_key)
+
+    def forget(self, *tousers: str) -> Forgotten:
+        """Forget users: what waits for them is cancelled, and open ids, contents, consents and form ids are gone.
+
+        States, times and counts stay. What is being sent this moment is let end, and erased within seconds.
+        """
+        return self._forgetting.forget(tousers)
 
     def counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state."""

@@ -33,6 +33,7 @@ class TaskName(StrEnum):
     REFRESH = "pushjobs.refresh"
     APPLY = "pushjobs.apply"
     FORWARD = "pushjobs.forward"
+    FORGET = "pushjobs.forget"
 
 
 class QueueName(StrEnum):

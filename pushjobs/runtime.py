@@ -27,6 +27,7 @@ from pushjobs.domain.events import CallsMoved
 from pushjobs.domain.job import Lane
 from pushjobs.domain.template import Template
 from pushjobs.errors import Misconfigured, PushJobsError
+from pushjobs.forgetting import Forgetting
 from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
 from pushjobs.keyfile import renewal
@@ -127,6 +128,7 @@ class Runtime:
             sealer=self.sealer,
             lookup=self._lookup,
             vetting=Vetting(database, self.catalogue, self._check_contents, emit=emit),
+            forgetting=self.forgetting,
             exchange_code=self._exchange_code,
         )
 
@@ -135,6 +137,11 @@ class Runtime:
         """The verbs of operators."""
         database = self.database  # first, as above
         return Operations(database, self._terms, lookup=self._lookup)
+
+    @cached_property
+    def forgetting(self) -> Forgetting:
+        """Forgets users."""
+        return Forgetting(self.database, self._terms, lookup=self._lookup, sealer=self.sealer, emit=emit)
 
     @cached_property
     def wording(self) -> Wording:

@@ -1,4 +1,4 @@
-"""Upkeep: take back what dead workers held, resend what may be repeated, prune what nobody needs any more.
+"""Upkeep: take back what dead workers held, resend what may be repeated, erase and prune what is not to be kept.
 
 Every tick here is idempotent.
 """
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from pushjobs import clock
-from pushjobs.domain.events import JobsPruned, JobsRescued, JobsResent
+from pushjobs.domain.events import JobsErased, JobsPruned, JobsRescued, JobsResent
 from pushjobs.domain.job import JobState, Reason
-from pushjobs.store import consents, pruning, recipients, releases, reopening
+from pushjobs.store import consents, erasing, pruning, recipients, releases, reopening
 from pushjobs.store.consents import Change, Turn
 from pushjobs.store.database import Database, Transaction
+from pushjobs.store.erasing import User
 from pushjobs.store.recipients import Settled
 from pushjobs.store.releases import Rescued
 from pushjobs.telemetry import Emit
@@ -21,6 +22,7 @@ from pushjobs.telemetry import Emit
 __all__ = ["Retention", "Upkeep"]
 
 _AT_ONCE = 1000
+_USERS_AT_ONCE = 100
 _WALKED_AT_ONCE = 5000
 _LONGEST_SECONDS = 5.0
 """How long a prune goes on while there is more; the next one, a minute later, follows."""
@@ -42,7 +44,7 @@ _DEFAULT = Retention()
 
 
 class Upkeep:
-    """Rescues, resends and prunes; one a process."""
+    """Rescues, resends, forgets and prunes; one a process."""
 
     def __init__(self, database: Database, *, retention: Retention = _DEFAULT, emit: Emit) -> None:
         self._database = database
@@ -80,6 +82,37 @@ class Upkeep:
         if resent:
             self._emit(JobsResent(jobs=resent))
         return resent
+
+    def forget(self) -> int:
+        """Erase what is left of users that are to be forgotten, for at most some seconds; return how many jobs.
+
+        That is what was being sent when it was asked for, what came late, and all that a killed `forget` left.
+        """
+        until = clock.monotonic() + _LONGEST_SECONDS
+        total, last = 0, User(0, b"")
+        while clock.monotonic() < until:
+            with self._database.transaction() as connection:
+                users = erasing.pending(connection, after=last, limit=_USERS_AT_ONCE)
+            if not users:
+                break
+            total, last = total + self._forget(users), users[-1]
+        return total
+
+    def _forget(self, users: Sequence[User]) -> int:
+        jobs = cancelled = 0
+        while True:
+            with self._database.transaction() as connection:
+                erased = erasing.erase(connection, users, limit=_AT_ONCE)
+                if erased.users:
+                    erasing.erase_consents(connection, sorted(erased.users))
+            jobs, cancelled = jobs + erased.jobs, cancelled + erased.cancelled
+            if erased.jobs < _AT_ONCE:
+                break
+        with self._database.transaction() as connection:
+            erasing.finish(connection, users)
+        if jobs:
+            self._emit(JobsErased(jobs=jobs, cancelled=cancelled))
+        return jobs
 
     def prune(self) -> int:
         """Delete what has served its time, for at most some seconds; return how many rows.

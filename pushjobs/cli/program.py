@@ -15,6 +15,7 @@ from pushjobs.cli.administration import database
 from pushjobs.cli.callbacks import callback
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
+from pushjobs.cli.forgetting import forget
 from pushjobs.cli.inspecting import quota, why
 from pushjobs.cli.jobs import cancel, jobs, reschedule, show
 from pushjobs.cli.keys import keys
@@ -41,7 +42,7 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(demo, up, sandbox),
     *(send, jobs, show, why, cancel, reschedule),
-    *(replay, resolve, pause, resume, pauses, pace, quota),
+    *(replay, resolve, pause, resume, pauses, pace, quota, forget),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -25,6 +25,7 @@ __all__ = [
     "EventsApplied",
     "EventsUnreadable",
     "IntakeRefused",
+    "JobsErased",
     "JobsPruned",
     "JobsReleased",
     "JobsRescued",
@@ -71,6 +72,14 @@ class JobsResent:
     """Jobs in doubt are scheduled again, because their templates accept a repeat."""
 
     jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsErased:
+    """Users were forgotten: so many of their jobs lost their messages, and those that waited were cancelled."""
+
+    jobs: int
+    cancelled: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +272,7 @@ Event = (
     | EventsApplied
     | EventsUnreadable
     | IntakeRefused
+    | JobsErased
     | JobsPruned
     | JobsReleased
     | JobsRescued

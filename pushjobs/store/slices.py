@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
     daily_cap: int | None
     faults_in_a_row: int
     recipient: bytes
-    sealed: bytes
+    sealed: bytes | None
     content_no: int | None
     sealed_content: bytes | None
     planned_at: datetime

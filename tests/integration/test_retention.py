@@ -9,7 +9,7 @@ from tests.integration.hands import ORDER, ask
 
 
 def test_a_key_outlives_its_job_and_still_refuses_a_second_push(runtime: Runtime) -> None:
-    """12.19 Who repeats a push whose job was deleted is told so, and nothing is sent twice; in bulk it counts as known."""
+    """12.19 Who repeats a push whose job was deleted is told so and sends nothing; in bulk it counts as known."""
     push = {"touser": "oReader", "idempotency_key": "order-7", "lane": "bulk", **ORDER}
     job = runtime.producer.send(**push)
     ask(runtime, "UPDATE pushjobs.jobs SET state = 'sent', lease_until = NULL, closed_at = now() - interval '31 days'")

@@ -11,7 +11,19 @@ from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.local.servers import EmbeddedServers
-from pushjobs.store import form_ids, inspecting, jobs, moves, pruning, releases, reopening, resealing, slices, tables
+from pushjobs.store import (
+    erasing,
+    form_ids,
+    inspecting,
+    jobs,
+    moves,
+    pruning,
+    releases,
+    reopening,
+    resealing,
+    slices,
+    tables,
+)
 from pushjobs.store.database import Database, as_json
 from pushjobs.store.jobs import Filter
 from tests.databases import empty_database
@@ -257,4 +269,23 @@ def test_a_rotation_reads_and_writes_by_the_primary_key(filled: Shelf) -> None:
         ]
     for plan in plans:
         assert "pk_jobs" in plan.indexes
+        assert "jobs" not in plan.read_whole
+
+
+def test_what_is_to_be_forgotten_is_found_by_its_user(filled: Shelf) -> None:
+    """Erasing a user's jobs, and asking what is left of them, reads the index of recipients, never the table."""
+    users = [erasing.User(filled.bucket.app_no, (number * 41).to_bytes(16, "big")) for number in range(100)]
+    named = erasing._named(users)
+    with filled.database.transaction() as connection:
+        erasing.ask(connection, users)
+        connection.execute(text("ANALYZE pushjobs.erasures"))
+        plans = [
+            explain(connection, erasing._ERASE, named | {"limit": 1000, "reason": Reason.FORGOTTEN}),
+            explain(connection, erasing._UNDER_WAY, named),
+            explain(connection, erasing._FINISH, named),
+            explain(connection, erasing._FORM_IDS, named),
+        ]
+        connection.rollback()
+    for plan in plans:
+        assert "ix_jobs_recipient" in plan.indexes
         assert "jobs" not in plan.read_whole
