@@ -70,18 +70,16 @@ RETURNING name""")
 
 # Beyond a week nobody is calling with it, and a day that is over counts for nothing. No index: one on the day would
 # have to be written at each user's first message of a day, which is most messages there are.
-_WALK = """
-WITH page AS MATERIALIZED (
-    SELECT {keys} FROM pushjobs.{table}
-     WHERE ({keys}) > ({after}) ORDER BY {keys} LIMIT :limit
-), old AS MATERIALIZED (
-    SELECT {keys} FROM pushjobs.{table}
-     WHERE ({keys}) IN (SELECT {keys} FROM page) AND quota_day < CURRENT_DATE - 7
-     ORDER BY {keys} FOR UPDATE SKIP LOCKED
-), gone AS (
-    DELETE FROM pushjobs.{table} WHERE ({keys}) IN (SELECT {keys} FROM old) RETURNING 1
-)
-SELECT {keys}, (SELECT count(*) FROM gone) AS gone FROM page ORDER BY {order} LIMIT 1"""
+_PAGE = """
+SELECT {keys} FROM (
+    SELECT {keys} FROM pushjobs.{table} WHERE ({keys}) > ({after}) ORDER BY {keys} LIMIT :limit) AS page
+ ORDER BY {order} LIMIT 1"""
+# By their places in the file, which the lock keeps: joined by its keys, each page would read the whole table.
+_OVER = """
+DELETE FROM pushjobs.{table} WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM pushjobs.{table}
+     WHERE ({keys}) > ({after}) AND ({keys}) <= ({last}) AND quota_day < CURRENT_DATE - 7
+     ORDER BY {keys} FOR UPDATE SKIP LOCKED))"""
 _QUOTA_KEYS: Mapping[str, Mapping[str, object]] = {
     "recipients": {"app_no": 0, "recipient": b""},
     "template_days": {"app_no": 0, "recipient": b"", "template_no": 0},
@@ -130,23 +128,26 @@ def walk(transaction: Callable[[], AbstractContextManager[Connection]], *, days:
     Quota rows go whose day is over for a week, contents that no job names and that are so many days old.
     """
     for table, first in _QUOTA_KEYS.items():
-        sql = statement(_walk(table, list(first)))
+        page, over = _of(table, list(first), _PAGE), _of(table, list(first), _OVER)
         after = dict(first)
         while True:
             with transaction() as connection:
-                row = connection.execute(sql, {**after, "limit": limit}).one_or_none()
-            if row is None:
-                break
-            after = {name: getattr(row, name) for name in first}
-            yield row.gone
-    last = 0
+                row = connection.execute(page, {**after, "limit": limit}).one_or_none()
+                if row is None:
+                    break
+                last = {name: getattr(row, name) for name in first}
+                bounds = {**after, **{f"last_{name}": value for name, value in last.items()}}
+                gone = connection.execute(over, bounds).rowcount
+            after = last
+            yield gone
+    behind = 0
     while True:
         with transaction() as connection:
-            numbers = _contents(connection, after=last, days=days, limit=limit)
+            numbers = _contents(connection, after=behind, days=days, limit=limit)
             gone = connection.execute(_NAMELESS, {"numbers": numbers}).rowcount if numbers else 0
         if not numbers:
             return
-        last = numbers[-1]
+        behind = numbers[-1]
         yield gone
 
 
@@ -154,10 +155,13 @@ def _contents(connection: Connection, **values: Any) -> Sequence[int]:  # noqa: 
     return list(connection.execute(_OLD_CONTENTS, values).scalars())
 
 
-def _walk(table: str, keys: Sequence[str]) -> str:
-    return _WALK.format(
-        table=table,
-        keys=", ".join(keys),
-        after=", ".join(f":{key}" for key in keys),
-        order=", ".join(f"{key} DESC" for key in keys),
+def _of(table: str, keys: Sequence[str], sql: str) -> TextClause:
+    return statement(
+        sql.format(
+            table=table,
+            keys=", ".join(keys),
+            after=", ".join(f":{key}" for key in keys),
+            last=", ".join(f":last_{key}" for key in keys),
+            order=", ".join(f"{key} DESC" for key in keys),
+        )
     )

@@ -289,3 +289,26 @@ def test_what_is_to_be_forgotten_is_found_by_its_user(filled: Shelf) -> None:
     for plan in plans:
         assert "ix_jobs_recipient" in plan.indexes
         assert "jobs" not in plan.read_whole
+
+
+def test_the_walk_through_quota_rows_reads_a_page_at_a_time(filled: Shelf) -> None:
+    """Each step of the daily walk reads its rows by the primary key, however many there are, and never the table."""
+    with filled.database.transaction() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO pushjobs.recipients (app_no, recipient, quota_day, sent, held)"
+                " SELECT 1, decode(md5(n::text), 'hex'), current_date - n % 20, 1, 0 FROM generate_series(1, 50000) n"
+            )
+        )
+        connection.execute(text("ANALYZE pushjobs.recipients"))
+        after = {"app_no": 1, "recipient": b"\x40"}
+        last = {"last_app_no": 1, "last_recipient": b"\x48"}
+        keys = ["app_no", "recipient"]
+        plans = [
+            explain(connection, pruning._of("recipients", keys, pruning._PAGE), after | {"limit": 1000}),
+            explain(connection, pruning._of("recipients", keys, pruning._OVER), after | last),
+        ]
+        connection.rollback()
+    for plan in plans:
+        assert "pk_recipients" in plan.indexes
+        assert plan.read_whole == set()
