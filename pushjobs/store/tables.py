@@ -157,6 +157,13 @@ contents = Table(
     comment="Contents shared by many jobs, stored once",
 )
 
+# A job's row is written four times in its life: vacuum after a hundredth of the table, not after a fifth (decision 8).
+_CHURNS = {
+    "autovacuum_vacuum_scale_factor": 0.01,
+    "autovacuum_vacuum_threshold": 10_000,
+    "autovacuum_analyze_scale_factor": 0.02,
+}
+
 # No foreign keys here: three checks a row would cost a bulk COPY a good part of its rate, and the rows they would
 # point to are never deleted.
 jobs = Table(
@@ -195,6 +202,7 @@ jobs = Table(
         "(closed_at IS NULL) = (state IN ('scheduled', 'released', 'sending'))", name="closed_at_only_when_closed"
     ),
     comment="One push to one user at one time",
+    postgresql_with=_CHURNS,
 )
 
 # The claim's index: app, lane and template before the moment, so that what is paused is not visited and costs nothing.

@@ -11,7 +11,7 @@ _SEALED = "Open id, form id and own content, encrypted"
 
 
 def upgrade() -> None:
-    """Let a job be without its message, remember whom to forget, and index what is pruned."""
+    """Let a job be without its message, remember whom to forget, index what is pruned, and vacuum it sooner."""
     op.alter_column(
         "jobs",
         "sealed",
@@ -30,6 +30,10 @@ def upgrade() -> None:
         ["content_no"],
         schema="pushjobs",
         postgresql_where=sa.text("content_no IS NOT NULL"),
+    )
+    op.execute(
+        "ALTER TABLE pushjobs.jobs SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 10000,"
+        " autovacuum_analyze_scale_factor = 0.02)"
     )
     op.create_table(
         "erasures",
@@ -52,6 +56,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo it; a forgotten user's message stays gone, and nothing opens what stands in its place."""
     op.drop_table("erasures", schema="pushjobs")
+    op.execute(
+        "ALTER TABLE pushjobs.jobs RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold,"
+        " autovacuum_analyze_scale_factor)"
+    )
     op.drop_index("ix_jobs_content_no", table_name="jobs", schema="pushjobs")
     op.drop_index("ix_jobs_closed", table_name="jobs", schema="pushjobs")
     op.execute("UPDATE pushjobs.jobs SET sealed = '' WHERE sealed IS NULL")
