@@ -38,11 +38,18 @@ TICKS = {
         "schedule": 2.0,
         "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
     },
-    # Every 10 minutes: what it deletes is kept for an hour at least, so nothing hangs on the minute.
+    # Every minute, for at most 5 s: some 30 million jobs a day at least. Not among the ticks, for a release must not
+    # wait for it.
     "prune": {
         "task": TaskName.PRUNE,
-        "schedule": 600.0,
-        "options": {"queue": QueueName.TICKS, "expires": 60.0},
+        "schedule": 60.0,
+        "options": {"queue": QueueName.BULK, "expires": 30.0},
+    },
+    # Every 5 s: what was being sent when its user was forgotten is erased within that of its end.
+    "forget": {
+        "task": TaskName.FORGET,
+        "schedule": 5.0,
+        "options": {"queue": QueueName.BULK, "expires": 5.0},
     },
     # Every 10 minutes: asks whether the app's hour of the night has come to read its templates anew. Not among the
     # ticks, for it may wait for WeChat, and a release tick must not wait for it.

@@ -1,6 +1,6 @@
-"""What new jobs lay claim to before they are stored: their idempotency keys, and messages of their form ids.
+"""What new jobs lay claim to before they are stored: their idempotency keys, shared contents, messages of form ids.
 
-Both are rows that hold against races, taken in the accepting transaction and in this order: a repeat under a known
+All are rows that hold against races, taken in the accepting transaction and in this order: a repeat under a known
 key is the job it made and takes no second message. What is refused here has taken nothing.
 """
 
@@ -42,8 +42,10 @@ def claim(
     """Claim for each row what its job needs; return those not to be stored: the job it is already, or the refusal."""
     taken, reused = _claim_keys(connection, app.app_no, rows, lookup)
     known = taken.keys() | reused.keys()
-    legacy = {job_id: row for job_id, row in rows.items() if row.request.message.is_legacy and job_id not in known}
-    refused = _take_form_ids(connection, app, legacy, lookup)
+    refused = _hold_contents(connection, {job_id: row for job_id, row in rows.items() if job_id not in known})
+    left = {job_id: row for job_id, row in rows.items() if job_id not in known and job_id not in refused}
+    legacy = {job_id: row for job_id, row in left.items() if row.request.message.is_legacy}
+    refused |= _take_form_ids(connection, app, legacy, lookup)
     if keys := [key for job_id in refused if (key := rows[job_id].request.idempotency_key) is not None]:
         accepting.give_up_keys(connection, app.app_no, keys)
     # What repeats a refused row of its own chunk is no job either.
@@ -84,6 +86,16 @@ def _claim_keys(
         elif owner.job_id != job_id:
             taken[job_id] = owner.job_id
     return taken, reused
+
+
+def _hold_contents(connection: Transaction, rows: Mapping[JobId, Row]) -> dict[JobId, InvalidInput]:
+    """Keep the contents that the rows share; return the refusals of those whose content was pruned."""
+    named = {job_id: row.request.content.content_no for job_id, row in rows.items() if row.request.content is not None}
+    if not named:
+        return {}
+    held = accepting.hold_contents(connection, list(set(named.values())))
+    gone = InvalidMessage("content", "is stored no longer, for no job has named it for long", "store it again")
+    return {job_id: gone for job_id, number in named.items() if number not in held}
 
 
 def _take_form_ids(

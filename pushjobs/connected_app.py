@@ -25,6 +25,7 @@ from pushjobs.domain.content_check import Suggestion
 from pushjobs.domain.job import Lane
 from pushjobs.domain.template import Template
 from pushjobs.errors import Misconfigured, PushJobsError
+from pushjobs.forgetting import Forgetting
 from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
 from pushjobs.limits import LiveLimit
@@ -91,7 +92,16 @@ class ConnectedApp:
             vetting=Vetting(database, self.catalogue, self._check_contents, emit=emit),
             ledger=Ledger(database, self.terms, lookup=self._connections.lookup),
             mappings=Mappings(database, self.catalogue),
+            forgetting=self.forgetting,
             exchange_code=self._exchange_code,
+        )
+
+    @cached_property
+    def forgetting(self) -> Forgetting:
+        """Forgets users."""
+        connections = self._connections
+        return Forgetting(
+            connections.database, self.terms, lookup=connections.lookup, sealer=connections.sealer, emit=emit
         )
 
     @cached_property

@@ -12,6 +12,7 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from pushjobs.domain.events import CallsMoved
+from pushjobs.keyfile import renewal
 from pushjobs.queue import Publisher
 from pushjobs.settings import Settings
 from pushjobs.store.database import Database
@@ -45,7 +46,8 @@ class Connections:
     @cached_property
     def sealer(self) -> Sealer:
         """The key ring."""
-        return Sealer(self.settings.require_encryption_keys)
+        keys = self.settings.require_encryption_keys
+        return Sealer(keys, renewed=renewal(self.settings.directory, keys))
 
     @cached_property
     def lookup(self) -> Lookup:

@@ -98,7 +98,8 @@ def _closed(case: Case) -> Explanation | None:
             number = "" if job.msgid is None else f" WeChat's number of the message is {job.msgid}."
             return Explanation(Rule.CLOSED, f"It was sent{at}{because}.{number}{_receipt(case)}")
         case JobState.DEAD:
-            words = f"It was given up{at} after {job.attempts} attempts{because}; it can be replayed."
+            after = _NOTHING_LEFT if job.is_forgotten else "it can be replayed"
+            words = f"It was given up{at} after {job.attempts} attempts{because}; {after}."
             return Explanation(Rule.CLOSED, words)
         case JobState.REFUSED | JobState.EXPIRED | JobState.CANCELLED:
             return Explanation(Rule.CLOSED, f"It is {job.state}{at}{because}.")
@@ -121,6 +122,8 @@ def _in_doubt(case: Case) -> Explanation | None:
         return None
     called = "" if case.job.called_at is None else f" at {case.local(case.job.called_at)}"
     words = f"Nobody knows whether its call{called} got through"
+    if case.job.is_forgotten:
+        return Explanation(Rule.IN_DOUBT, f"{words}; {_NOTHING_LEFT}, but it may be resolved as sent.")
     if case.facts.in_doubt is DoubtPolicy.RESEND and case.job.attempts < MAX_ATTEMPTS:
         return Explanation(Rule.IN_DOUBT, f"{words}; its template accepts a repeat, so it is sent again in a minute.")
     return Explanation(
@@ -312,6 +315,7 @@ def _what(pause: Pause) -> str:
     return "Its template" if pause.lane is None else f"Its template in the {pause.lane} lane"
 
 
+_NOTHING_LEFT = "its user was forgotten, and there is nothing left to send"
 _PAUSES = {
     PauseReason.OPERATOR: "by an operator",
     PauseReason.TEMPLATE_FAULT: "because WeChat finds fault with the template",
@@ -356,4 +360,5 @@ _CLOSED = {
     Reason.RESOLVED: "by an operator's word",
     Reason.RECEIPT: "its answer was lost, and WeChat told of it afterwards",
     Reason.LATE_ANSWER: "its answer came late",
+    Reason.FORGOTTEN: "its user was forgotten",
 }

@@ -27,6 +27,7 @@ from pushjobs import clock, settings
 from pushjobs.domain.events import IntakeRefused
 from pushjobs.domain.moment import read_moment
 from pushjobs.errors import InvalidInput
+from pushjobs.keyfile import renewal
 from pushjobs.queue import QueueName, TaskName
 from pushjobs.runtime import Runtime
 from pushjobs.store.sealing import Sealer
@@ -68,7 +69,8 @@ def register(app: Celery, directory: str | Path | None = None) -> None:
     `directory` stands in for PUSHJOBS_DIRECTORY. Raises Misconfigured when the encryption key is missing or wrong.
     """
     configured = settings.load(None if directory is None else Path(directory))
-    sealer, zone = Sealer(configured.require_encryption_keys), configured.zone
+    keys, zone = configured.require_encryption_keys, configured.zone
+    sealer = Sealer(keys, renewed=renewal(configured.directory, keys))
 
     def send_task(
         name: str,

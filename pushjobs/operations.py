@@ -239,6 +239,8 @@ class Operations:
         [needed] = sources(transition)
         if job.state != needed:
             return NotPossible(f"job {job_id} is {job.state}: only a job that is {needed} can be {verb}")
+        if job.is_forgotten:
+            return NotPossible(f"the user of job {job_id} is forgotten: there is nothing left to send")
         return NotPossible(f"the deadline of job {job_id} has passed, or is too near: give it another with `expires`")
 
     def _filter(self, which: Which) -> Filter:

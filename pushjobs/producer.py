@@ -1,4 +1,4 @@
-"""The verbs of application code: send, send_many, check, get, find, cancel, reschedule, why; grant, revoke, consent.
+"""The verbs of application code: send, check, get, find, cancel, reschedule, why; grant, revoke, consent; forget.
 
 `send` is `schedule(at=now)`: one path in. What is accepted is in SQL, in one transaction, before the call returns; a
 job that is due now is published straight after its commit, and if that fails the next tick finds it. With `session=`
@@ -19,6 +19,7 @@ from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane, read_state
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, NotFound, NotPossible
+from pushjobs.forgetting import Forgetting, Forgotten
 from pushjobs.inspection import Inspection, Why
 from pushjobs.making import described, new_job
 from pushjobs.mapping import Mappings
@@ -71,6 +72,7 @@ class AppParts:
     vetting: Vetting
     ledger: Ledger
     mappings: Mappings
+    forgetting: Forgetting
     exchange_code: Callable[..., Login]
 
     @property
@@ -314,6 +316,13 @@ class Producer:
         """
         return self._parts(None).exchange_code(code, with_session_key=with_session_key)
 
+    def forget(self, *tousers: str) -> Forgotten:
+        """Forget users: what waits for them is cancelled, and open ids, contents, consents and form ids are gone.
+
+        States, times and counts stay. What is being sent this moment is let end, and erased within seconds.
+        """
+        return self._parts(None).forgetting.forget(tousers)
+
     def counts(self) -> Mapping[JobState, int]:
         """Return how many of the app's jobs are in each state."""
         with self._database.transaction() as connection:
@@ -358,7 +367,11 @@ class Producer:
     def _known(self, connection: Transaction, known: JobId | InvalidInput) -> Job:
         if isinstance(known, InvalidInput):
             raise known
-        return self._get(connection, known)
+        job = stored.get(connection, known)
+        if job is None:
+            fault = f"made job {known}, which is closed and deleted since"
+            raise InvalidInput("idempotency_key", fault, "use a new key for a new push")
+        return job
 
     def _get(self, connection: Transaction, job_id: JobId) -> Job:
         # PostgreSQL would refuse to compare what is no bigint.

@@ -35,6 +35,7 @@ class TaskName(StrEnum):
     REFRESH = "pushjobs.refresh"
     APPLY = "pushjobs.apply"
     FORWARD = "pushjobs.forward"
+    FORGET = "pushjobs.forget"
 
 
 class QueueName(StrEnum):

@@ -18,8 +18,10 @@ from pushjobs.connections import Connections
 from pushjobs.delivery import Delivery
 from pushjobs.delivery.allowance import Allowance
 from pushjobs.errors import NotFound, PushJobsError
+from pushjobs.forgetting import Forgetting
 from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
+from pushjobs.keys import Keys
 from pushjobs.operations import Operations
 from pushjobs.pace import ping
 from pushjobs.producer import Producer
@@ -30,7 +32,7 @@ from pushjobs.store.database import Database
 from pushjobs.store.sealing import Sealer
 from pushjobs.telemetry import emit
 from pushjobs.templates import Templates
-from pushjobs.upkeep import Upkeep
+from pushjobs.upkeep import Retention, Upkeep
 from pushjobs.wechat.tokens import prove_credentials
 from pushjobs.witness import Witness
 from pushjobs.wording import Wording
@@ -92,7 +94,13 @@ class Runtime:
     @cached_property
     def upkeep(self) -> Upkeep:
         """Rescues and prunes."""
-        return Upkeep(self.connections.database, emit=emit)
+        retention = Retention(days=self.settings.retention_days, dead_days=self.settings.dead_retention_days)
+        return Upkeep(self.connections.database, retention=retention, emit=emit)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What is sealed with which key."""
+        return Keys(self.connections.database, self.connections.sealer)
 
     @cached_property
     def receipts(self) -> Receipts:
@@ -179,6 +187,11 @@ class Runtime:
     def inspection(self) -> Inspection:
         """Its questions."""
         return self.app().inspection
+
+    @property
+    def forgetting(self) -> Forgetting:
+        """Its forgetting of users."""
+        return self.app().forgetting
 
     @property
     def wording(self) -> Wording:

@@ -69,6 +69,8 @@ class Settings(AppSettings, BaseSettings):
     lookahead_seconds: float = Field(default=5.0, ge=1, le=10, description="How early due jobs leave SQL.")
     call_timeout_seconds: float = Field(default=5.0, gt=0, le=_LONGEST_CALL, description="WeChat's time to answer.")
     slice_size: int = Field(default=100, ge=1, le=1000, description="Jobs admitted and settled together.")
+    retention_days: int = Field(default=30, ge=1, le=3650, description="Days a closed job is kept; one in doubt stays.")
+    dead_retention_days: int = Field(default=90, ge=1, le=3650, description="The same for dead jobs, to be replayed.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
 
     @field_validator("wechat_fallback_urls", mode="before")

@@ -17,8 +17,10 @@ from pushjobs.cli.callbacks import callback
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.doctor import doctor
+from pushjobs.cli.forgetting import forget
 from pushjobs.cli.inspecting import quota, why
 from pushjobs.cli.jobs import cancel, jobs, reschedule, show
+from pushjobs.cli.keys import keys
 from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
 from pushjobs.cli.options import meant_appid
 from pushjobs.cli.running import sandbox, up
@@ -43,7 +45,7 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(demo, up, sandbox),
     *(send, jobs, show, why, cancel, reschedule),
-    *(replay, resolve, pause, resume, pauses, pace, quota, doctor),
+    *(replay, resolve, pause, resume, pauses, pace, quota, forget, doctor),
 )
 for command in _COMMANDS:
     app.command()(command)
@@ -52,6 +54,7 @@ app.add_typer(consent)
 app.add_typer(callback)
 app.add_typer(template)
 app.add_typer(wechat)
+app.add_typer(keys)
 app.add_typer(database)
 
 

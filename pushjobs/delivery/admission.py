@@ -190,6 +190,8 @@ class Admission:
             return pauses.take_probe(connection, holding, again_in=PROBE_SECONDS)
 
     def _open(self, job: Candidate) -> Message | None:
+        if job.sealed is None:
+            return None
         try:
             return envelope.open_message(
                 self._sealer,
@@ -231,9 +233,14 @@ def _begun(job: Admitted) -> slices.Begun:
 
 
 def _behind(job: Candidate, *, is_probed: bool) -> moves.Move:
-    """Hold a job whose message cannot be read until its key is there, or one behind a probe until the next tick."""
+    """Hold a job whose message cannot be read until its key is there, or one behind a probe until the next tick.
+
+    One that was forgotten when it was in doubt, and came back by a late answer, has nothing left to send.
+    """
     if is_probed:
         return moves.Move(id=job.id, release_no=job.release_no, transition=Transition.GIVE_BACK, reason=Reason.PAUSED)
+    if job.sealed is None:
+        return moves.Move(id=job.id, release_no=job.release_no, transition=Transition.CANCEL, reason=Reason.FORGOTTEN)
     return moves.Move(
         id=job.id,
         release_no=job.release_no,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pushjobs.domain.heartbeat import Step
-from pushjobs.domain.job import JobId, Lane
+from pushjobs.domain.job import JobId, JobState, Lane
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
 
@@ -28,6 +28,8 @@ __all__ = [
     "EventsApplied",
     "EventsUnreadable",
     "IntakeRefused",
+    "JobsErased",
+    "JobsPruned",
     "JobsReleased",
     "JobsRescued",
     "JobsResent",
@@ -73,6 +75,21 @@ class JobsResent:
     """Jobs in doubt are scheduled again, because their templates accept a repeat."""
 
     jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsErased:
+    """Users were forgotten: so many of their jobs lost their messages, and those that waited were cancelled."""
+
+    jobs: int
+    cancelled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsPruned:
+    """Closed jobs were deleted because of their age, so many of each state."""
+
+    jobs: Mapping[JobState, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +294,8 @@ Event = (
     | EventsApplied
     | EventsUnreadable
     | IntakeRefused
+    | JobsErased
+    | JobsPruned
     | JobsReleased
     | JobsRescued
     | JobsResent

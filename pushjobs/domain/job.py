@@ -97,6 +97,7 @@ class Reason(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"
     LATE_ANSWER = "late_answer"
     UNDECRYPTABLE = "undecryptable"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,8 @@ class Job:
 
     All times are aware and in UTC. `time` is the moment that was asked for; `due_at` the moment it will be tried next
     (later than `time` after a retry or a deferral). `errcode` is WeChat's last answer, `msgid` WeChat's number of the
-    message once sent, `receipt` what it told of it afterwards. The message itself is not part of it: it stays sealed.
+    message once sent, `receipt` what it told of it afterwards. The message itself is not part of it: it stays sealed,
+    and is gone where `is_forgotten`.
     """
 
     id: JobId
@@ -125,6 +127,7 @@ class Job:
     called_at: datetime | None
     closed_at: datetime | None
     receipt: JobReceipt | None = None
+    is_forgotten: bool = False
 
 
 def read_state(value: str | JobState | None) -> JobState | None:

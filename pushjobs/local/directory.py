@@ -2,7 +2,7 @@
 
 Everything that must be found again is below the directory: the servers' data, the keys, the logs. The one exception
 are the unix sockets: their paths are limited by the system, so a long path moves them to a short private directory
-that is remembered here. Nothing below is readable by other accounts. A key, once written, is never written again.
+that is remembered here. Nothing below is readable by other accounts. A key, once written, is never written over.
 """
 
 import base64
@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pushjobs.errors import Misconfigured, NotPossible
 
@@ -34,6 +34,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 """Paths that stand in a URL, and in PostgreSQL's comma-separated list of socket directories, as they are."""
 
 _KEY_BYTES = 32
+_ROTATING = "is_rotating"
 
 _TOKEN_LENGTH, _AES_KEY_LENGTH = 32, 43
 """What WeChat's console takes."""
@@ -97,6 +98,36 @@ class Installation:
         """Write fresh keys to `keys.json` unless it exists: what they encrypted could never be read again."""
         if not self.keys.exists():
             _write_privately(self.keys, {"encryption_keys": [_fresh_key()], "lookup_key": _fresh_key()})
+
+    @contextmanager
+    def rotation(self) -> Iterator[None]:
+        """Put a fresh key first in `keys.json`; what follows seals everything anew, and when that ends it is over.
+
+        One that did not end goes on with its key. Raises NotPossible while another one is under way.
+        """
+        with _open_privately(self.path / "rotation.lock", os.O_RDWR) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise NotPossible(f"another rotation of the keys in {self.path} is under way: wait for it") from None
+            content = self._read_keys()
+            if not content.get(_ROTATING):
+                ring = [_fresh_key(), *content["encryption_keys"]]
+                _write_privately(self.keys, {**content, "encryption_keys": ring, _ROTATING: True})
+            yield
+            _write_privately(self.keys, {**self._read_keys(), _ROTATING: False})
+
+    def remove_key(self, key: bytes) -> None:
+        """Take a key that is not the first out of `keys.json`: what it sealed can never be read again."""
+        content = self._read_keys()
+        first, *others = content["encryption_keys"]
+        kept = [each for each in others if base64.b64decode(each) != key]
+        _write_privately(self.keys, {**content, "encryption_keys": [first, *kept]})
+
+    def _read_keys(self) -> dict[str, Any]:
+        if not self.keys.exists():
+            raise NotPossible(f"there is no {self.keys}: the first `pushjobs up` writes it")
+        return dict(json.loads(self.keys.read_text()))
 
     def flower_credentials(self) -> tuple[str, str]:
         """Return Flower's user and password, made up at the first call and then kept."""
@@ -182,3 +213,9 @@ def _write_privately(path: Path, content: object) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+    # Nor may what the new content seals reach the disk before the rename: after a crash nobody could open it.
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -16,7 +16,17 @@ from pushjobs.domain.lifecycle import Transition, target
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store.database import as_json, statement
 
-__all__ = ["Claimed", "KeyClaim", "NewJob", "claim_keys", "draw_ids", "give_up_keys", "insert", "store_content"]
+__all__ = [
+    "Claimed",
+    "KeyClaim",
+    "NewJob",
+    "claim_keys",
+    "draw_ids",
+    "give_up_keys",
+    "hold_contents",
+    "insert",
+    "store_content",
+]
 
 _COPY_FROM = 20
 """Rows from which COPY is worth its set-up."""
@@ -92,6 +102,10 @@ _KNOWN_KEYS = statement("SELECT key FROM pushjobs.idempotency_keys WHERE app_no 
 
 _GIVE_UP_KEYS = statement("DELETE FROM pushjobs.idempotency_keys WHERE app_no = :app_no AND key = ANY (:keys)")
 
+# KEY SHARE: any number of makers hold a content at once, and only who would delete it has to stay away.
+_HOLD_CONTENTS = statement("""
+SELECT content_no FROM pushjobs.contents WHERE content_no = ANY (:numbers) ORDER BY content_no FOR KEY SHARE""")
+
 _STORE_CONTENT = statement("""
 INSERT INTO pushjobs.contents (app_no, template_no, sealed) VALUES (:app_no, :template_no, :sealed)
 RETURNING content_no""")
@@ -159,6 +173,11 @@ def insert(connection: Connection, jobs: Sequence[NewJob]) -> None:
                 "reference": job.reference,
             },
         )
+
+
+def hold_contents(connection: Connection, numbers: Sequence[int]) -> set[int]:
+    """Keep shared contents from being pruned until this transaction ends; return those that are there."""
+    return set(connection.execute(_HOLD_CONTENTS, {"numbers": list(numbers)}).scalars())
 
 
 def store_content(connection: Connection, *, app_no: int, template_no: int, sealed: bytes) -> int:

@@ -7,9 +7,22 @@ and for its own recipient. A shared content opens only in its app and for its te
 from typing import Any
 
 from pushjobs.domain.message import Content, FormIdKind, Message
+from pushjobs.errors import Undecryptable
 from pushjobs.store.sealing import Sealer
 
-__all__ = ["open_message", "open_push", "open_secrets", "seal_content", "seal_message", "seal_push", "seal_secrets"]
+__all__ = [
+    "bound_app",
+    "bound_content",
+    "bound_job",
+    "bound_push",
+    "open_message",
+    "open_push",
+    "open_secrets",
+    "seal_content",
+    "seal_message",
+    "seal_push",
+    "seal_secrets",
+]
 
 
 def seal_message(sealer: Sealer, message: Message, *, appid: str, recipient: bytes, is_shared: bool) -> bytes:
@@ -19,22 +32,24 @@ def seal_message(sealer: Sealer, message: Message, *, appid: str, recipient: byt
         record |= {"form_id": message.form_id, "form_id_kind": message.form_id_kind}
     if not is_shared:
         record["content"] = message.content.as_record()
-    return sealer.seal(record, _job(appid, recipient))
+    return sealer.seal(record, bound_job(appid, recipient))
 
 
 def seal_content(sealer: Sealer, content: Content, *, appid: str) -> bytes:
     """Seal a content that many jobs will share."""
-    return sealer.seal(content.as_record(), _content(appid, content.template_id))
+    return sealer.seal(content.as_record(), bound_content(appid, content.template_id))
 
 
 def open_message(
     sealer: Sealer, *, sealed: bytes, sealed_content: bytes | None, appid: str, recipient: bytes, template_id: str
 ) -> Message:
     """Open a job's message, its own content or the shared one; raise Undecryptable."""
-    record = sealer.open(sealed, _job(appid, recipient))
+    record = sealer.open(sealed, bound_job(appid, recipient))
     content = record.get("content")
     if sealed_content is not None:
-        content = sealer.open(sealed_content, _content(appid, template_id))
+        content = sealer.open(sealed_content, bound_content(appid, template_id))
+    if content is None:
+        raise Undecryptable("the content that the job shares is not there")
     return Message(
         touser=record["touser"],
         content=Content.from_record(content),
@@ -45,37 +60,41 @@ def open_message(
 
 def seal_push(sealer: Sealer, record: dict[str, str], *, appid: str, key: bytes) -> bytes:
     """Seal what a callback brought, to be forwarded."""
-    return sealer.seal(record, _push(appid, key))
+    return sealer.seal(record, bound_push(appid, key))
 
 
 def open_push(sealer: Sealer, sealed: bytes, *, appid: str, key: bytes) -> dict[str, Any]:
     """Open a push; raise Undecryptable."""
-    record: dict[str, Any] = sealer.open(sealed, _push(appid, key))
+    record: dict[str, Any] = sealer.open(sealed, bound_push(appid, key))
     return record
 
 
 def seal_secrets(sealer: Sealer, secrets: dict[str, str], *, appid: str) -> bytes:
     """Seal an app's secrets, by name."""
-    return sealer.seal(secrets, _app(appid))
+    return sealer.seal(secrets, bound_app(appid))
 
 
 def open_secrets(sealer: Sealer, sealed: bytes, *, appid: str) -> dict[str, str]:
     """Open an app's secrets; raise Undecryptable."""
-    secrets: dict[str, str] = sealer.open(sealed, _app(appid))
+    secrets: dict[str, str] = sealer.open(sealed, bound_app(appid))
     return secrets
 
 
-def _job(appid: str, recipient: bytes) -> bytes:
+def bound_job(appid: str, recipient: bytes) -> bytes:
+    """Return what a job's message is bound to."""
     return b"jobs\0" + appid.encode() + b"\0" + recipient
 
 
-def _content(appid: str, template_id: str) -> bytes:
+def bound_content(appid: str, template_id: str) -> bytes:
+    """Return what a shared content is bound to."""
     return b"contents\0" + appid.encode() + b"\0" + template_id.encode()
 
 
-def _push(appid: str, key: bytes) -> bytes:
+def bound_push(appid: str, key: bytes) -> bytes:
+    """Return what a push is bound to."""
     return b"pushes\0" + appid.encode() + b"\0" + key
 
 
-def _app(appid: str) -> bytes:
+def bound_app(appid: str) -> bytes:
+    """Return what an app's secrets are bound to."""
     return b"apps\0" + appid.encode()

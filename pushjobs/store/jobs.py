@@ -190,6 +190,7 @@ def _job(row: Row[Any]) -> Job:
         called_at=row.called_at,
         closed_at=row.closed_at,
         receipt=_receipt(row),
+        is_forgotten=row.sealed is None,
     )
 
 

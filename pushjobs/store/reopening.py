@@ -1,9 +1,10 @@
 """What an operator's word changes: dead jobs replayed, doubts resolved.
 
 Every statement takes many jobs, locks them in the order of their ids and changes only those that are in a state the
-lifecycle allows. What a call in doubt was charged goes back in the same transaction when it is sent again, in the one
-order of locks (fine print 12.9): jobs, recipients, consents, templates' days. Whoever changes more than a page's worth
-takes a transaction a page: a second page's jobs would be locked behind the first one's recipients.
+lifecycle allows; what is to be sent again must still have its message. What a call in doubt was charged goes back in
+the same transaction when it is sent again, in the one order of locks (fine print 12.9): jobs, recipients, consents,
+templates' days. Whoever changes more than a page's worth takes a transaction a page: a second page's jobs would be
+locked behind the first one's recipients.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from pushjobs.domain.backoff import MAX_ATTEMPTS
 from pushjobs.domain.job import JobId, Reason
-from pushjobs.domain.lifecycle import Transition, sources
+from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.store.database import as_json, statement
 from pushjobs.store.jobs import Filter
 from pushjobs.store.tables import jobs, templates
@@ -37,7 +38,7 @@ _REPLAY = statement(
     """
 WITH chosen AS MATERIALIZED (
     SELECT id FROM pushjobs.jobs
-     WHERE id = ANY (:ids) AND state {replay.sources}
+     WHERE id = ANY (:ids) AND state {replay.sources} AND sealed IS NOT NULL
        AND (CAST(:expires_at AS timestamptz) IS NOT NULL OR expires_at > now())
      ORDER BY id FOR UPDATE
 ), moved AS (
@@ -75,7 +76,7 @@ _SEND_AGAIN = statement(
     """
 WITH chosen AS MATERIALIZED (
     SELECT id, charged_day, credit_held FROM pushjobs.jobs
-     WHERE id = ANY (:ids) AND state {send_again.sources}
+     WHERE id = ANY (:ids) AND state {send_again.sources} AND sealed IS NOT NULL
        AND (CAST(:expires_at AS timestamptz) IS NOT NULL OR expires_at > now() + make_interval(secs => :wait))
      ORDER BY id FOR UPDATE
 ), moved AS (
@@ -145,6 +146,7 @@ SELECT id FROM pushjobs.jobs
    AND EXISTS (SELECT FROM pushjobs.templates WHERE in_doubt = 'resend')
    AND template_no IN (SELECT template_no FROM pushjobs.templates WHERE in_doubt = 'resend')
    AND closed_at < now() - make_interval(secs => :wait) AND expires_at > now() AND attempts < :most
+   AND sealed IS NOT NULL
  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED""",
     Transition.SEND_AGAIN,
 )
@@ -153,11 +155,16 @@ SELECT id FROM pushjobs.jobs
 def matching(
     connection: Connection, wanted: Filter, transition: Transition, *, after: JobId, limit: int
 ) -> list[JobId]:
-    """Return at most `limit` jobs that match and that the transition applies to, by id, behind the job `after`."""
+    """Return at most `limit` jobs that match and that the transition applies to, by id, behind the job `after`.
+
+    Where it leads to another call, forgotten ones are left out.
+    """
     # As a literal: the planner proves a partial index's predicate from nothing else.
     states = bindparam("states", sources(transition), expanding=True, literal_execute=True, type_=jobs.c.state.type)
     chosen = select(jobs.c.id).join(templates, jobs.c.template_no == templates.c.template_no)
     chosen = chosen.where(jobs.c.state.in_(states), jobs.c.id > after, *wanted.conditions())
+    if not target(transition).is_final:
+        chosen = chosen.where(jobs.c.sealed.is_not(None))
     return [JobId(number) for number in connection.execute(chosen.order_by(jobs.c.id).limit(limit)).scalars()]
 
 

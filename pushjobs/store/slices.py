@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
     daily_cap: int | None
     faults_in_a_row: int
     recipient: bytes
-    sealed: bytes
+    sealed: bytes | None
     content_no: int | None
     sealed_content: bytes | None
     planned_at: datetime
@@ -57,12 +57,13 @@ _CONSENT = {each.value: each for each in ConsentPolicy}
 
 # The join with the number asked for is the fence: a duplicate or belated message finds nothing. The state is compared
 # as text so that no partial index fits: the planner believes that hardly any job is out, and would read all that are.
+# The clock is read once for all: row by row, a pause between two rows would put the later job first.
 _LOCK = hot_statement(
     """
 SELECT j.id, j.release_no, j.attempts, j.app_no, a.appid, j.template_no, t.template_id, t.daily_cap,
        t.faults_in_a_row, j.recipient, j.sealed, j.content_no, c.sealed, j.planned_at,
-       extract(epoch FROM j.due_at - clock_timestamp())::float,
-       extract(epoch FROM j.expires_at - clock_timestamp())::float,
+       extract(epoch FROM j.due_at - (SELECT clock_timestamp()))::float,
+       extract(epoch FROM j.expires_at - (SELECT clock_timestamp()))::float,
        j.lane, j.on_quota, t.consent
   FROM json_to_recordset(:asked) AS m(id bigint, release_no int)
   JOIN pushjobs.jobs j USING (id)

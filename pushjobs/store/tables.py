@@ -35,6 +35,7 @@ from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
 from pushjobs.store.schema import words as _words
+from pushjobs.store.user_tables import consents, erasures, recipients, template_days
 
 __all__ = [
     "SCHEMA",
@@ -43,6 +44,7 @@ __all__ = [
     "clearances",
     "consents",
     "contents",
+    "erasures",
     "events",
     "forbidden_words",
     "form_ids",
@@ -139,6 +141,13 @@ contents = Table(
     comment="Contents shared by many jobs, stored once",
 )
 
+# A job's row is written four times in its life: vacuum after a hundredth of the table, not after a fifth (decision 8).
+_CHURNS = {
+    "autovacuum_vacuum_scale_factor": 0.01,
+    "autovacuum_vacuum_threshold": 10_000,
+    "autovacuum_analyze_scale_factor": 0.02,
+}
+
 # No foreign keys here: three checks a row would cost a bulk COPY a good part of its rate, and the rows they would
 # point to are never deleted.
 jobs = Table(
@@ -158,7 +167,7 @@ jobs = Table(
     Column("expires_at", _moment, nullable=False, comment="After this it is worthless"),
     Column("lease_until", _moment, comment="Until when its worker may hold it; null unless released or sending"),
     Column("recipient", LargeBinary, nullable=False, comment="Keyed hash of app and open id, 16 bytes"),
-    Column("sealed", LargeBinary, nullable=False, comment="Open id, form id and own content, encrypted"),
+    Column("sealed", LargeBinary, comment="Open id, form id and own content, encrypted; null: its user is forgotten"),
     Column("reference", Text, comment="The caller's own number for it; need not be unique"),
     Column("charged_day", Date, comment="The quota day its call was charged to; null: no charge"),
     Column("credit_held", Boolean, nullable=False, server_default=text("false"), comment="Whether it holds a credit"),
@@ -177,6 +186,7 @@ jobs = Table(
         "(closed_at IS NULL) = (state IN ('scheduled', 'released', 'sending'))", name="closed_at_only_when_closed"
     ),
     comment="One push to one user at one time",
+    postgresql_with=_CHURNS,
 )
 
 # The claim's index: app, lane and template before the moment, so that what is paused is not visited and costs nothing.
@@ -208,6 +218,16 @@ Index(
     jobs.c.id,
     postgresql_where=text("state IN ('refused', 'expired', 'dead', 'in_doubt')"),
 )
+
+# For pruning, which goes by state and age.
+Index(
+    "ix_jobs_closed",
+    jobs.c.state,
+    jobs.c.closed_at,
+    postgresql_where=text("state IN ('sent', 'refused', 'expired', 'cancelled', 'dead')"),
+)
+# For pruning contents: whether any job still names one.
+Index("ix_jobs_content_no", jobs.c.content_no, postgresql_where=text("content_no IS NOT NULL"))
 
 job_history = Table(
     "job_history",
@@ -258,53 +278,6 @@ form_ids = Table(
     Column("keep_until", _moment, nullable=False, comment="When it serves for nothing and no holder waits any more"),
     Index("ix_form_ids_keep_until", "keep_until"),
     comment="Legacy form ids: whose each message is",
-)
-
-# Rewritten at every send: room in the page keeps the new version beside the old one, and its index entry as it is.
-_HOT = {"fillfactor": 70}
-
-recipients = Table(
-    "recipients",
-    metadata,
-    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
-    Column("recipient", LargeBinary, primary_key=True, comment="Keyed hash of app and open id, 16 bytes"),
-    Column("quota_day", Date, nullable=False, comment="The day `sent` and `held` count, in the app's zone"),
-    Column("sent", Integer, nullable=False, comment="Places of that day that are used"),
-    Column("held", Integer, nullable=False, comment="Places held by calls whose answer is not in yet"),
-    Column("in_flight_until", _moment, comment="Until when somebody may be calling; null: nobody is"),
-    CheckConstraint("sent >= 0 AND held >= 0", name="counts_are_not_negative"),
-    comment="One row per user ever sent to: the daily quota, and that nobody is called twice at once",
-    postgresql_with=_HOT,
-)
-
-template_days = Table(
-    "template_days",
-    metadata,
-    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
-    Column("recipient", LargeBinary, primary_key=True, comment="Keyed hash of app and open id, 16 bytes"),
-    Column("template_no", Integer, primary_key=True, comment="A template with a daily cap"),
-    Column("quota_day", Date, nullable=False, comment="The day `used` counts, in the app's zone"),
-    Column("used", Integer, nullable=False, comment="Places of that day that are used or held"),
-    CheckConstraint("used >= 0", name="used_is_not_negative"),
-    comment="Daily caps of single templates",
-    postgresql_with=_HOT,
-)
-
-consents = Table(
-    "consents",
-    metadata,
-    Column("app_no", SmallInteger, primary_key=True, comment="The app"),
-    Column("recipient", LargeBinary, primary_key=True, comment="Keyed hash of app and open id, 16 bytes"),
-    Column("template_no", Integer, primary_key=True, comment="The template"),
-    Column("credits", Integer, nullable=False, server_default=text("0"), comment="Messages the user said yes to"),
-    Column("held", Integer, nullable=False, server_default=text("0"), comment="Credits held by calls under way"),
-    Column("is_standing", Boolean, nullable=False, server_default=text("false"), comment="A long-term consent"),
-    Column("granted_from", _moment, comment="When the oldest of the credits was given"),
-    Column("granted_at", _moment, comment="When the latest credit was given"),
-    Column("refused_at", _moment, comment="When WeChat or the user last said no: a yes from before counts for nothing"),
-    CheckConstraint("credits >= 0 AND held >= 0", name="counts_are_not_negative"),
-    comment="What we know of users' consent; WeChat's 43101 is the truth and corrects it",
-    postgresql_with=_HOT,
 )
 
 app_days = Table(

@@ -1,5 +1,6 @@
 """Several apps in one installation: each with its own secret, templates, zone, limits and callbacks."""
 
+import base64
 import io
 import json
 from collections import Counter
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from pushjobs import clock
 from pushjobs.delivery import Waiting
@@ -162,6 +164,18 @@ def test_secrets_are_stored_encrypted(two: Runtime) -> None:
     )
     shown = stored + repr(two.apps.get(OTHER))
     assert all(secret not in shown for secret in (OTHER_SECRET, OTHER_TOKEN, "k" * 43))
+
+
+def test_secrets_follow_a_new_key(two: Runtime, settings: Settings) -> None:
+    """A rotation seals them anew; with the new key alone they can still be read."""
+    new = base64.b64encode(b"n" * 32).decode()
+    both = settings.model_copy(update={"encryption_keys": (SecretStr(new), *settings.encryption_keys)})
+    rotating = Runtime(both)
+    assert rotating.keys.reseal().unreadable == 0
+    rotating.close()
+    after = Runtime(settings.model_copy(update={"encryption_keys": (SecretStr(new),)}))
+    assert after.apps.get(OTHER).secret == OTHER_SECRET
+    after.close()
 
 
 def test_twice_and_the_environment_s_own(two: Runtime) -> None:

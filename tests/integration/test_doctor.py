@@ -66,7 +66,7 @@ def test_finds_an_installation_in_order_but_for_its_workers(worker: Runtime, run
 
 def test_tells_tables_of_another_release(worker: Runtime) -> None:
     """Tables behind this release fail, with the command that mends them; what needs them fails for itself."""
-    migrate.downgrade(worker.settings.require_database_url, "0007")
+    migrate.downgrade(worker.settings.require_database_url, "0009")
     found = examined(worker)
     assert (found["tables"].verdict, found["tables"].advice) == (FAIL, "run `pushjobs db upgrade`")
     assert found["heartbeat"].verdict is FAIL

@@ -196,6 +196,7 @@ def test_a_shared_content_is_stored_once(runtime: Runtime, ask: Callable[[str], 
     with runtime.database.transaction() as connection:
         [released] = releases.claim(connection, Bucket(1, Lane.BULK), limit=1, lookahead=5.0)
         [job] = slices.lock(connection, [(released.id, released.release_no)])
+    assert job.sealed is not None
     message = envelope.open_message(
         runtime.sealer,
         sealed=job.sealed,

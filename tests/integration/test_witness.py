@@ -194,7 +194,7 @@ def test_a_new_database_beside_an_old_witness_is_no_alarm(worker: Runtime, resta
     """Tables made anew, with Redis and directory left from before: nothing is held; an old dump upgraded is."""
     schedule(worker)
     worker.witness.beat()
-    migrate.downgrade(worker.settings.require_database_url, "0007")
+    migrate.downgrade(worker.settings.require_database_url, "0009")
     migrate.upgrade(worker.settings.require_database_url)
     restarted().witness.beat()
     assert held(worker) == [PauseReason.RESTORED], "its jobs are older than its heartbeat: a dump of an old release"

@@ -4,7 +4,7 @@ from pushjobs.queue import TaskName
 from workers.app import app
 from workers.process import runtime
 
-__all__ = ["prune", "refresh", "rescue", "resend"]
+__all__ = ["forget", "prune", "refresh", "rescue", "resend"]
 
 
 @app.task(name=TaskName.RESCUE)
@@ -23,6 +23,12 @@ def resend() -> None:
 def prune() -> None:
     """Delete what has served its time."""
     runtime().upkeep.prune()
+
+
+@app.task(name=TaskName.FORGET)
+def forget() -> None:
+    """Go on forgetting users whose jobs were being sent."""
+    runtime().upkeep.forget()
 
 
 @app.task(name=TaskName.REFRESH)

@@ -11,7 +11,19 @@ from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.local.servers import EmbeddedServers
-from pushjobs.store import form_ids, inspecting, jobs, moves, releases, reopening, slices, tables
+from pushjobs.store import (
+    erasing,
+    form_ids,
+    inspecting,
+    jobs,
+    moves,
+    pruning,
+    releases,
+    reopening,
+    resealing,
+    slices,
+    tables,
+)
 from pushjobs.store.database import Database, as_json
 from pushjobs.store.jobs import Filter
 from tests.databases import empty_database
@@ -218,3 +230,85 @@ def test_why_reads_the_bucket_s_index(filled: Shelf) -> None:
         plan = explain(connection, inspecting._AHEAD, place)
     assert "ix_jobs_due" in plan.indexes
     assert "jobs" not in plan.read_whole
+
+
+def test_what_is_pruned_is_found_by_state_and_age(filled: Shelf) -> None:
+    """Old jobs come out of the index of closed ones, oldest first, and go by their keys; no table is read whole."""
+    with filled.database.transaction() as connection:
+        for state in pruning.PRUNABLE:
+            plan = explain(connection, pruning._JOBS[state], {"days": 30, "limit": 1000})
+            assert plan.indexes >= {"ix_jobs_closed", "pk_jobs"}
+            assert "jobs" not in plan.read_whole
+            # In the index's own order, or everything that is closed would be read and sorted.
+            assert "Sort" not in plan.steps
+
+
+def test_whether_a_content_is_named_is_asked_of_the_index(filled: Shelf) -> None:
+    """Pruning a content looks for jobs that name it in their partial index, never in the table."""
+    with filled.database.transaction() as connection:
+        connection.execute(text("UPDATE pushjobs.jobs SET content_no = id % 50 WHERE id % 2 = 0"))
+        connection.execute(text("ANALYZE pushjobs.jobs"))
+        plan = explain(connection, pruning._NAMELESS, {"numbers": [1, 2, 3]})
+        connection.rollback()
+    assert "ix_jobs_content_no" in plan.indexes
+    assert "jobs" not in plan.read_whole
+
+
+def test_a_rotation_reads_and_writes_by_the_primary_key(filled: Shelf) -> None:
+    """Each page of a rotation is read and written by its numbers, never by a look through the table."""
+    [column] = [each for each in resealing.SEALED if each.table == "jobs"]
+    found = [resealing.Old(number=number, sealed=b"s" * 200, bound_to=b"") for number in range(100, 300)]
+    rows = resealing._rows([(was, was.sealed) for was in found])
+    span = {"after": 20_000, "last": 21_000}
+    with filled.database.transaction() as connection:
+        plans = [
+            explain(connection, resealing._of(column, resealing._WINDOW), {"after": 0, "limit": 1000}),
+            explain(connection, resealing._of(column, resealing._COUNTED), span),
+            explain(connection, resealing._of(column, resealing._OLD), span | {"newest": b"1234"}),
+            explain(connection, resealing._of(column, resealing._RESEAL), {"rows": rows}),
+        ]
+    for plan in plans:
+        assert "pk_jobs" in plan.indexes
+        assert "jobs" not in plan.read_whole
+
+
+def test_what_is_to_be_forgotten_is_found_by_its_user(filled: Shelf) -> None:
+    """Erasing a user's jobs, and asking what is left of them, reads the index of recipients, never the table."""
+    users = [erasing.User(filled.bucket.app_no, (number * 41).to_bytes(16, "big")) for number in range(100)]
+    named = erasing._named(users)
+    with filled.database.transaction() as connection:
+        erasing.ask(connection, users)
+        connection.execute(text("ANALYZE pushjobs.erasures"))
+        plans = [
+            explain(connection, erasing._ERASE, named | {"limit": 1000, "reason": Reason.FORGOTTEN}),
+            explain(connection, erasing._UNDER_WAY, named),
+            explain(connection, erasing._FINISH, named),
+            explain(connection, erasing._FORM_IDS, named),
+        ]
+        connection.rollback()
+    for plan in plans:
+        assert "ix_jobs_recipient" in plan.indexes
+        assert "jobs" not in plan.read_whole
+
+
+def test_the_walk_through_quota_rows_reads_a_page_at_a_time(filled: Shelf) -> None:
+    """Each step of the daily walk reads its rows by the primary key, however many there are, and never the table."""
+    with filled.database.transaction() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO pushjobs.recipients (app_no, recipient, quota_day, sent, held)"
+                " SELECT 1, decode(md5(n::text), 'hex'), current_date - n % 20, 1, 0 FROM generate_series(1, 50000) n"
+            )
+        )
+        connection.execute(text("ANALYZE pushjobs.recipients"))
+        after = {"app_no": 1, "recipient": b"\x40"}
+        last = {"last_app_no": 1, "last_recipient": b"\x48"}
+        keys = ["app_no", "recipient"]
+        plans = [
+            explain(connection, pruning._of("recipients", keys, pruning._PAGE), after | {"limit": 1000}),
+            explain(connection, pruning._of("recipients", keys, pruning._OVER), after | last),
+        ]
+        connection.rollback()
+    for plan in plans:
+        assert "pk_recipients" in plan.indexes
+        assert plan.read_whole == set()

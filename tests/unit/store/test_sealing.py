@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pushjobs.domain.message import Content, FormIdKind, Message
 from pushjobs.errors import Undecryptable
 from pushjobs.store import envelope
-from pushjobs.store.sealing import Lookup, Sealer
+from pushjobs.store.sealing import RENEWAL_SECONDS, Lookup, Sealer, key_id
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
 HERE, ELSEWHERE = b"jobs\0wx1\0" + b"r" * 16, b"jobs\0wx2\0" + b"r" * 16
@@ -34,6 +34,34 @@ def test_the_newest_key_seals_and_every_key_opens() -> None:
     assert rotated.open(Sealer([OLD]).seal("前", HERE), HERE) == "前"
     with pytest.raises(Undecryptable, match="ENCRYPTION_KEYS"):
         Sealer([OLD]).open(rotated.seal("后", HERE), HERE)
+
+
+def test_a_running_process_finds_a_key_that_was_put_first() -> None:
+    """A value that names an unknown key makes the ring be read anew, and what is sealed from then on names the key."""
+    ring = [[NEW, OLD]]
+    running = Sealer([OLD], renewed=lambda: ring.pop() if ring else None)
+    assert running.open(Sealer([NEW]).seal("后", HERE), HERE) == "后"
+    assert running.key_ids == (key_id(NEW), key_id(OLD))
+    assert Sealer([NEW]).open(running.seal("再", HERE), HERE) == "再"
+    with pytest.raises(Undecryptable):
+        running.open(Sealer([FOREIGN]).seal("外", HERE), HERE)
+
+
+def test_who_only_seals_looks_for_a_new_key_every_two_seconds() -> None:
+    """A producer, which opens nothing, seals with a key that is not the first any more for two seconds at most."""
+    running = Sealer([OLD], renewed=lambda: [NEW, OLD])
+    assert running.seal("前", HERE)[1:5] == key_id(OLD)
+    running._looked_at -= RENEWAL_SECONDS
+    assert running.seal("后", HERE)[1:5] == key_id(NEW)
+
+
+def test_what_is_sealed_anew_is_the_same_value_under_the_newest_key() -> None:
+    """Sealing anew needs the old key, and keeps what the value is bound to."""
+    ring = Sealer([NEW, OLD])
+    fresh = ring.reseal(Sealer([OLD]).seal({"touser": "o"}, HERE), HERE)
+    assert Sealer([NEW]).open(fresh, HERE) == {"touser": "o"}
+    with pytest.raises(Undecryptable):
+        ring.reseal(fresh, ELSEWHERE)
 
 
 def test_a_value_opens_only_where_it_belongs() -> None:
