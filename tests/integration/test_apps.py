@@ -166,7 +166,8 @@ def test_secrets_are_stored_encrypted(two: Runtime) -> None:
     assert all(secret not in shown for secret in (OTHER_SECRET, OTHER_TOKEN, "k" * 43))
 
 
-def test_secrets_follow_a_new_key(two: Runtime, settings: Settings) -> None:
+@pytest.mark.usefixtures("two")
+def test_secrets_follow_a_new_key(settings: Settings) -> None:
     """A rotation seals them anew; with the new key alone they can still be read."""
     new = base64.b64encode(b"n" * 32).decode()
     both = settings.model_copy(update={"encryption_keys": (SecretStr(new), *settings.encryption_keys)})

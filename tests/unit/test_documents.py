@@ -15,6 +15,7 @@ from pushjobs.sandbox import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ROOT / "docs/explanation/floors.md"
+GUARANTEES = ROOT / "docs/explanation/guarantees.md"
 PAGES_OF_PROSE = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 ROOMS_OF_CODE = ("pushjobs", "workers", "tests", "docs", "examples", "benchmarks")
 MODULES = sorted([*ROOT.glob("*.py"), *(module for room in ROOMS_OF_CODE for module in (ROOT / room).rglob("*.py"))])
@@ -121,6 +122,17 @@ def test_every_rule_of_the_fine_print_has_its_proof() -> None:
     proven = set(re.findall(r"^\| (12\.\d+) ", (REFERENCE / "proofs.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert len(rules) == 20
     assert {number for number, words in rules if "(Not built yet.)" not in words} == proven
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    """What the guarantees name as their tests is there to be run."""
+    rows = re.findall(r"^\| \*\*.*\|$", GUARANTEES.read_text(encoding="utf-8"), re.MULTILINE)
+    named = [re.findall(r"`(tests/[^`]*)`|`(make [^`]*)`", row.rsplit("|", 2)[1]) for row in rows]
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert len(rows) == 11
+    assert all(named)
+    for path, command in (each for row in named for each in row):
+        assert (ROOT / path).is_file() if path else command.removeprefix("make ") in targets
 
 
 @pytest.mark.parametrize("page", PAGES_OF_PROSE, ids=relative)
