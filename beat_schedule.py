@@ -13,10 +13,11 @@ TICKS = {
         "schedule": 1.0,
         "options": {"queue": QueueName.TICKS, "expires": 2.0},
     },
-    # Every 2 s: with the lease of 15 s it decides a dead worker's jobs within 20 s of the death.
+    # Each second: with the lease of 15 s it decides a dead worker's jobs within 20 s of the death. Should beat, Redis
+    # or the ticks' worker be gone as well, the other workers' processes do it by themselves (`workers.process`).
     "rescue": {
         "task": TaskName.RESCUE,
-        "schedule": 2.0,
+        "schedule": 1.0,
         "options": {"queue": QueueName.TICKS, "expires": 2.0},
     },
     # Every 5 s: a doubt is a minute old before it may be sent again, and a little more does not matter.

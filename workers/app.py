@@ -7,11 +7,13 @@ from celery import Celery
 from pushjobs import settings
 from pushjobs.queue import BROKER_OPTIONS, QueueName
 from pushjobs.settings import Settings
+from workers import transport
 
 __all__ = ["app"]
 
 
 def _make(configured: Settings) -> Celery:
+    transport.install()
     made = Celery("pushjobs", broker=configured.require_broker_url, include=["workers.process", "workers.tasks"])
     made.conf.update(
         # Redis, tuned for prompt redelivery and bounded waits (the reasons stand with the options).

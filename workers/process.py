@@ -1,4 +1,4 @@
-"""One Runtime a process: made after fork, closed at exit. And how a worker drains.
+"""One Runtime a process: made after fork, closed at exit. How a worker drains, and what it does without being asked.
 
 Celery's prefork children die of SIGTERM by default, in mid-call. Ours, while they run a task, only raise a flag, which
 delivery reads between slices, and leave when the task is done. Leaving, they wait for the calls that are still out and
@@ -10,6 +10,8 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +26,7 @@ from celery.signals import (
 )
 
 from pushjobs import settings
+from pushjobs.errors import PushJobsError
 from pushjobs.local.bound import die_with_parent
 from pushjobs.runtime import Runtime
 from pushjobs.telemetry import logs
@@ -34,6 +37,7 @@ __all__ = ["runtime"]
 _parent_leaves = multiprocessing.Value("b", 0, lock=False)
 _parent = os.getpid()
 _SWITCH_SECONDS = 0.0005
+_RESCUE_SECONDS = 2.0
 
 
 class _Child:
@@ -42,6 +46,8 @@ class _Child:
     runtime: Runtime | None = None
     is_busy = False
     is_told = False
+    leaves = threading.Event()
+    rescuer: threading.Thread | None = None
 
 
 def runtime() -> Runtime:
@@ -72,6 +78,18 @@ def _enter(**_: object) -> None:
     # What is there by now stays: the collector need not go through it again with every slice.
     gc.collect()
     gc.freeze()
+    _Child.rescuer = threading.Thread(target=_keep_rescuing, name="pushjobs-rescuer", daemon=True)
+    _Child.rescuer.start()
+
+
+def _keep_rescuing() -> None:
+    """Decide what dead workers held, with beat, Redis and the ticks' own worker gone too: PostgreSQL is all it takes.
+
+    Beat's tick does the same, sooner; whoever comes second finds nothing.
+    """
+    while not _Child.leaves.wait(_RESCUE_SECONDS):
+        with suppress(PushJobsError):
+            runtime().upkeep.rescue()
 
 
 @task_prerun.connect
@@ -100,6 +118,9 @@ def _unguard(**_: object) -> None:
 def _leave(**_: object) -> None:
     # Told again while the last answers are awaited, it goes on waiting.
     _Child.is_busy = True
+    _Child.leaves.set()
+    if _Child.rescuer is not None:
+        _Child.rescuer.join()
     if _Child.runtime is not None:
         _Child.runtime.close()
 

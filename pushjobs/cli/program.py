@@ -14,6 +14,7 @@ import typer
 from pushjobs.cli.administration import database
 from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
+from pushjobs.cli.chaos import chaos
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.doctor import doctor
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    *(demo, up, sandbox),
+    *(demo, up, sandbox, chaos),
     *(send, jobs, show, why, cancel, reschedule),
     *(replay, resolve, pause, resume, pauses, pace, quota, forget, doctor),
 )

@@ -23,8 +23,10 @@ __all__ = ["Application", "Ended", "Supervisor"]
 
 _LONGEST_DELAY = 10.0
 _FIRST_DELAY = 0.5
-_SETTLED_SECONDS = 60.0
-"""Whoever ran for so long starts again at once, as if it had never failed."""
+_SETTLED_SECONDS = _LONGEST_DELAY
+"""Whoever ran for so long starts again at once, as if it had never failed: whatever kills it that often, it does not
+start more often than one that fails at its start.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pushjobs.errors import Unreachable
 from pushjobs.local.daemon import Answer, Daemon, package_path
 from pushjobs.local.directory import Installation
 
@@ -34,6 +35,14 @@ class ValkeyServer(Daemon):
     def url(self) -> str:
         """The address in redis-py's spelling."""
         return f"unix://{self._socket}"
+
+    def flush(self) -> None:
+        """Forget everything, as an operator's FLUSHALL does; raises Unreachable."""
+        with self._connection() as connection:
+            try:
+                connection.flushall()
+            except redis.RedisError as error:
+                raise Unreachable(f"Valkey does not answer ({type(error).__name__})") from None
 
     @property
     def _socket(self) -> Path:
@@ -66,8 +75,7 @@ class ValkeyServer(Daemon):
             return None
 
     def _answer(self) -> Answer:
-        once = Retry(NoBackoff(), retries=0)
-        with redis.Redis(unix_socket_path=str(self._socket), socket_timeout=2, retry=once) as connection:
+        with self._connection() as connection:
             try:
                 connection.ping()
             except redis.BusyLoadingError:
@@ -75,3 +83,7 @@ class ValkeyServer(Daemon):
             except (redis.ConnectionError, redis.TimeoutError):
                 return Answer.NONE
         return Answer.READY
+
+    def _connection(self) -> redis.Redis:
+        once = Retry(NoBackoff(), retries=0)
+        return redis.Redis(unix_socket_path=str(self._socket), socket_timeout=2, retry=once)

@@ -6,6 +6,7 @@ A slice in which all went well is a debug line: at a thousand slices a minute it
 import logging
 import re
 from dataclasses import fields
+from typing import TextIO
 
 import structlog
 
@@ -51,9 +52,9 @@ _logger = structlog.wrap_logger(
 )
 
 
-def configure() -> None:
-    """Send our log lines to standard error as JSON: for processes that are wholly ours."""
-    handler = logging.StreamHandler()
+def configure(stream: TextIO | None = None) -> None:
+    """Send our log lines to a stream, standard error unless given, as JSON: for processes that are wholly ours."""
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder()],

@@ -1,5 +1,6 @@
 """`pushjobs up` as a process that tests start, look into, stop and kill."""
 
+import os
 import re
 import signal
 import subprocess
@@ -104,8 +105,20 @@ class Up:
 
     def children_of(self, node: str) -> list[int]:
         """Return the processes that deliver for a node."""
+        return descendants(self.worker(node))
+
+    def worker(self, node: str) -> int:
+        """Return the process that takes messages for a node, the parent of those that deliver."""
         [parent] = [pid for pid in self.applications() if f"{node}@".encode() in command_of(pid) and _is_parent(pid)]
-        return descendants(parent)
+        return parent
+
+    def restart(self, node: str) -> None:
+        """Have a node's worker end as a service manager does, and return when its successor consumes."""
+        ready = self.directory / "run" / f"{node}.ready"
+        before, old = ready.stat().st_mtime_ns, self.worker(node)
+        os.kill(old, signal.SIGTERM)
+        wait_for(f"{node} has drained", lambda: not is_running(old))
+        wait_for(f"{node} consumes again", lambda: ready.stat().st_mtime_ns > before)
 
 
 def descendants(pid: int) -> list[int]:

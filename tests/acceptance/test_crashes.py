@@ -118,3 +118,16 @@ def test_sigterm_to_the_delivering_children_only_drains_them(up: Up, push: Runti
     wait_for("all are closed", lambda: closed(push) == 300, 60)
 
     account(push, sandbox, planned=300, most_in_doubt=0)
+
+
+def test_a_rolling_restart_under_load_loses_and_repeats_nothing(up: Up, push: Runtime, sandbox: SandboxClient) -> None:
+    """12.16 SIGTERM to each worker in turn while jobs are sent: every one is sent, once, and none is in doubt."""
+    sandbox.change_settings(latency_ms=200)
+    for turn, node in enumerate(("bulk", "urgent", "ticks")):
+        numbers = range(turn * 1000, (turn + 1) * 1000)
+        push.producer.send_many(news(number, lane="urgent" if number % 2 else "bulk") for number in numbers)
+        wait_for("calls are under way", lambda: push.producer.counts()[JobState.SENDING] > 0)
+        up.restart(node)
+    wait_for("all are closed", lambda: closed(push) == 3000, 60)
+
+    account(push, sandbox, planned=3000, most_in_doubt=0)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from pushjobs.errors import NotRunning
+from pushjobs.errors import NotRunning, Unreachable
 from pushjobs.local import daemon
 from pushjobs.local.directory import Installation
 from pushjobs.local.processes import Ended
@@ -212,3 +212,13 @@ def test_root_without_namespaces_borrows_an_account(tmp_path: Path, cleanup: Exi
     assert done.wait() == 0, errors
     assert installation.postgres.stat().st_uid != 0
     assert installation.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_flush_forgets_everything_or_says_why_not(tmp_path: Path) -> None:
+    """FLUSHALL; and with nobody there, Unreachable."""
+    with ValkeyServer(Installation(tmp_path)) as own, redis.Redis.from_url(own.url) as connection:
+        connection.set("key", "value")
+        own.flush()
+        assert connection.dbsize() == 0
+    with pytest.raises(Unreachable):
+        own.flush()
