@@ -26,7 +26,6 @@ from celery.signals import (
 )
 
 from pushjobs import settings
-from pushjobs.errors import PushJobsError
 from pushjobs.local.bound import die_with_parent
 from pushjobs.runtime import Runtime
 from pushjobs.telemetry import logs
@@ -88,7 +87,7 @@ def _keep_rescuing() -> None:
     Beat's tick does the same, sooner; whoever comes second finds nothing.
     """
     while not _Child.leaves.wait(_RESCUE_SECONDS):
-        with suppress(PushJobsError):
+        with suppress(Exception):  # whatever it was, beat's tick tells of it; a thread that ended would rescue nobody
             runtime().upkeep.rescue()
 
 

@@ -56,7 +56,8 @@ async def _keep_seeing_apps(runtime: Runtime) -> None:
     """Know the apps as they stand in SQL without asking for them at a request."""
     while True:
         await asyncio.sleep(_SEE_SECONDS)
-        await asyncio.to_thread(_see_apps, runtime)
+        with suppress(Exception):  # whatever it was, the next look may succeed; ended, it would never see another app
+            await asyncio.to_thread(_see_apps, runtime)
 
 
 def _see_apps(runtime: Runtime) -> None:
