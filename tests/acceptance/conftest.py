@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import pytest
 
 from pushjobs import clock, settings
+from pushjobs.errors import Unreachable
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxProcess
 from tests.acceptance.installation import Up, wait_for
@@ -84,12 +86,19 @@ def sandbox(wechat: SandboxProcess) -> SandboxClient:
 def push(up: Up, sandbox: SandboxClient) -> Iterator[Runtime]:
     """A runtime of application code, connected to the installation, which has no jobs and sends none."""
     made = Runtime(settings.load(up.directory))
-    with made.database.transaction() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {', '.join(f'pushjobs.{name}' for name in TABLES.split(', '))}")
+    wait_for("its tables are empty", lambda: is_emptied(made))
     wait_for("the calls of the test before are over", lambda: is_quiet(sandbox))
     sandbox.reset()
     yield made
     made.close()
+
+
+def is_emptied(made: Runtime) -> bool:
+    """Empty the tables; False where a tick holds one and waits for another: of such two PostgreSQL ends one."""
+    with suppress(Unreachable), made.database.transaction() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(f'pushjobs.{name}' for name in TABLES.split(', '))}")
+        return True
+    return False
 
 
 def is_quiet(sandbox: SandboxClient) -> bool:

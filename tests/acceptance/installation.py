@@ -8,11 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from pushjobs.local.family import descendants
 from pushjobs.sandbox.catalogue import DAILY_NEWS
 
 __all__ = ["Up", "command_of", "is_running", "news", "wait_for"]
@@ -96,7 +96,7 @@ class Up:
 
     def applications(self) -> list[int]:
         """Return the Celery processes, parents and children, and the HTTP doors."""
-        return [pid for pid in descendants(self._process.pid) if _OURS.search(command_of(pid))]
+        return [pid for pid in sorted(descendants(self._process.pid)) if _OURS.search(command_of(pid))]
 
     def door(self) -> int | None:
         """Return the process of the HTTP doors; None between two."""
@@ -105,7 +105,7 @@ class Up:
 
     def children_of(self, node: str) -> list[int]:
         """Return the processes that deliver for a node."""
-        return descendants(self.worker(node))
+        return sorted(descendants(self.worker(node)))
 
     def worker(self, node: str) -> int:
         """Return the process that takes messages for a node, the parent of those that deliver."""
@@ -119,21 +119,6 @@ class Up:
         os.kill(old, signal.SIGTERM)
         wait_for(f"{node} has drained", lambda: not is_running(old))
         wait_for(f"{node} consumes again", lambda: ready.stat().st_mtime_ns > before)
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the process' children and theirs, whichever of its threads started them."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            # The name, in brackets, may hold anything; the parent's id is the second word behind it.
-            parent = int(entry.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(entry.parent.name))
-    found, new = [], [pid]
-    while new:
-        new = [child for each in new for child in children.get(each, ())]
-        found += new
-    return found
 
 
 def command_of(pid: int) -> bytes:
