@@ -13,6 +13,8 @@
     │       └── UnprovenCallback        nothing proves that a callback is WeChat's
     ├── NotFound                no such job
     ├── NotPossible             the job's state does not allow it
+    ├── UnknownClient           no client has that id and key
+    │   └── TokenExpired            its access token was good once
     ├── Misconfigured           a setting is missing or wrong
     ├── NotRunning              nothing runs in this directory, and no address was set
     ├── Unreachable             PostgreSQL, Redis or WeChat does not answer at its address
@@ -46,7 +48,9 @@ __all__ = [
     "NotReady",
     "NotRunning",
     "PushJobsError",
+    "TokenExpired",
     "Undecryptable",
+    "UnknownClient",
     "UnknownTemplate",
     "UnprovenCallback",
     "Unreachable",
@@ -118,6 +122,14 @@ class NotFound(PushJobsError):
 
 class NotPossible(PushJobsError):
     """The job's state does not allow what was asked; nothing was changed."""
+
+
+class UnknownClient(PushJobsError):
+    """Nobody in force has that id and key, or that access token; which of the two was wrong is not told."""
+
+
+class TokenExpired(UnknownClient):
+    """The access token was good once; it may be exchanged for another."""
 
 
 class Misconfigured(PushJobsError):

@@ -7,7 +7,7 @@ everything commits with the caller's own transaction, and only ticks publish.
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self, Unpack
 
@@ -15,6 +15,7 @@ from pushjobs import claims, clock
 from pushjobs.checking import Checked, check
 from pushjobs.claims import Row
 from pushjobs.consenting import Granted, Ledger
+from pushjobs.domain.client import Client
 from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane, read_state
 from pushjobs.domain.moment import read_deadline, read_moment
@@ -23,7 +24,7 @@ from pushjobs.forgetting import Forgetting, Forgotten
 from pushjobs.inspection import Inspection, Why
 from pushjobs.making import described, new_job
 from pushjobs.mapping import Mappings
-from pushjobs.rejections import Rejected, Rejection
+from pushjobs.rejections import Rejection, Report
 from pushjobs.release import Releaser
 from pushjobs.request import (
     ContentArguments,
@@ -49,18 +50,6 @@ __all__ = ["AppParts", "Producer", "Rejection", "Report"]
 _CHUNK = 5000
 _MOST_FOUND = 1000
 _BEYOND_IDS = 2**53
-
-
-@dataclass(slots=True)
-class Report:
-    """What `send_many` did: jobs newly `accepted`, jobs `known` already by their idempotency key, rows `rejected`.
-
-    Of those the first 100,000 are listed; `rejected.total` counts them all.
-    """
-
-    accepted: int = 0
-    known: int = 0
-    rejected: Rejected = field(default_factory=Rejected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,6 +87,7 @@ class Producer:
         *,
         sealer: Sealer,
         lookup: Lookup,
+        client: Client | None = None,
     ) -> None:
         """`parts` gives those of an app by its appid, None for the one that is meant; raises InvalidInput."""
         self._database = database
@@ -105,6 +95,7 @@ class Producer:
         self._releaser = releaser
         self._sealer = sealer
         self._lookup = lookup
+        self._client = client
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -129,13 +120,11 @@ class Producer:
         """
         self._parts(appid)
         parts = self._parts
-        return Producer(
-            self._database,
-            lambda other: parts(appid if other is None else other),
-            self._releaser,
-            sealer=self._sealer,
-            lookup=self._lookup,
-        )
+        return self._like(lambda other: parts(appid if other is None else other), self._client)
+
+    def on_behalf_of(self, client: Client) -> "Producer":
+        """Return the same verbs for a client: what is accepted is its own. Whether it may is asked before."""
+        return self._like(self._parts, client)
 
     def send(self, *, session: CallersSession | None = None, **arguments: Unpack[JobArguments]) -> Job:
         """Schedule one push, for now unless `time` says later; return its job.
@@ -157,7 +146,7 @@ class Producer:
             accepting.insert(connection, [self._new_job(app, job_id, request, released=goes_now)])
         if goes_now:
             self._releaser.publish(bucket, [Released(id=job_id, release_no=1, due_in=0.0)])
-        return described(job_id, request, app.terms)
+        return described(job_id, request, app.terms, client=self._client)
 
     def send_many(self, rows: Iterable[Mapping[str, Any]], *, session: CallersSession | None = None) -> Report:
         """Schedule many pushes, each row the keyword arguments of `send`; any iterable, streamed in chunks.
@@ -328,6 +317,10 @@ class Producer:
         with self._database.transaction() as connection:
             return stored.count_by_state(connection, self._parts(None).app_no)
 
+    def _like(self, parts: Callable[[object], AppParts], client: Client | None) -> "Producer":
+        sealer, lookup = self._sealer, self._lookup
+        return Producer(self._database, parts, self._releaser, sealer=sealer, lookup=lookup, client=client)
+
     def _within(self, session: CallersSession | None) -> AbstractContextManager[Transaction]:
         return self._database.transaction() if session is None else nullcontext(joined(session))
 
@@ -362,7 +355,8 @@ class Producer:
         return claims.claim(connection, app.terms.catalogue.app, rows, lookup=self._lookup)
 
     def _new_job(self, app: AppParts, job_id: JobId, request: Request, *, released: bool = False) -> NewJob:
-        return new_job(job_id, request, app.terms, sealer=self._sealer, lookup=self._lookup, released=released)
+        who, sealer, lookup = self._client, self._sealer, self._lookup
+        return new_job(job_id, request, app.terms, sealer=sealer, lookup=lookup, released=released, client=who)
 
     def _known(self, connection: Transaction, known: JobId | InvalidInput) -> Job:
         if isinstance(known, InvalidInput):

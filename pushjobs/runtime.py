@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pushjobs.account import Account
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.catalogue import Catalogue
+from pushjobs.clients import Clients
 from pushjobs.connected_app import ConnectedApp
 from pushjobs.connections import Connections
 from pushjobs.delivery import Delivery
@@ -66,6 +67,11 @@ class Runtime:
             prove=self._prove_credentials,
             emit=emit,
         )
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The clients of the HTTP doors."""
+        return Clients(self.connections.database, self.apps)
 
     @cached_property
     def releaser(self) -> Releaser:

@@ -15,6 +15,7 @@ from pushjobs.cli.administration import database
 from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
 from pushjobs.cli.chaos import chaos
+from pushjobs.cli.clients import client
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.doctor import doctor
@@ -51,6 +52,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(apps)
+app.add_typer(client)
 app.add_typer(consent)
 app.add_typer(callback)
 app.add_typer(template)

@@ -51,6 +51,7 @@ class NewJob:
     sealed: bytes
     reference: str | None
     released: bool = False
+    client_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +77,14 @@ _DRAW = statement("SELECT nextval('pushjobs.jobs_id_seq') FROM generate_series(1
 
 _COLUMNS = (
     "id, app_no, template_no, content_no, lane, state, on_quota, release_no, planned_at, due_at, expires_at, "
-    "lease_until, recipient, sealed, reference"
+    "lease_until, recipient, sealed, reference, client_no"
 )
 _COPY = f"COPY pushjobs.jobs ({_COLUMNS}) FROM STDIN"
 _INSERT = statement(f"""
 INSERT INTO pushjobs.jobs ({_COLUMNS})
 VALUES (:id, :app_no, :template_no, :content_no, :lane, :state, :on_quota, :release_no, :planned_at, :planned_at,
         :expires_at, CASE WHEN :released THEN now() + make_interval(secs => :lease) END, :recipient, :sealed,
-        :reference)""")  # noqa: S608 - a constant of ours, no input
+        :reference, :client_no)""")  # noqa: S608 - a constant of ours, no input
 
 # A concurrent maker of the same key makes us wait here until it commits; then its row is what the second part reads.
 _CLAIM_KEYS = statement("""
@@ -171,6 +172,7 @@ def insert(connection: Connection, jobs: Sequence[NewJob]) -> None:
                 "recipient": job.recipient,
                 "sealed": job.sealed,
                 "reference": job.reference,
+                "client_no": job.client_no,
             },
         )
 
@@ -208,6 +210,7 @@ def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
                     job.recipient,
                     job.sealed,
                     job.reference,
+                    job.client_no,
                 )
             )
 

@@ -11,7 +11,7 @@ from pushjobs.domain.job import Job, JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition, sources
 from pushjobs.domain.receipt import JobReceipt, ReceiptState
 from pushjobs.store.database import statement
-from pushjobs.store.tables import apps, job_history, jobs, receipts, templates
+from pushjobs.store.tables import apps, clients, job_history, jobs, receipts, templates
 
 __all__ = ["Filter", "Happening", "cancel", "cancel_matching", "count_by_state", "find", "get", "history", "reschedule"]
 
@@ -68,10 +68,12 @@ _JOB: Select[Any] = (
         receipts.c.errcode.label("receipt_errcode"),
         receipts.c.status.label("receipt_status"),
         receipts.c.at.label("receipt_at"),
+        clients.c.name.label("client"),
     )
     .join(apps, jobs.c.app_no == apps.c.app_no)
     .join(templates, jobs.c.template_no == templates.c.template_no)
     .outerjoin(receipts, receipts.c.job_id == jobs.c.id)
+    .outerjoin(clients, clients.c.client_no == jobs.c.client_no)
 )
 
 # Both lock in the order of ids, like every statement that locks several jobs (fine print 12.9).
@@ -190,6 +192,7 @@ def _job(row: Row[Any]) -> Job:
         called_at=row.called_at,
         closed_at=row.closed_at,
         receipt=_receipt(row),
+        client=row.client,
         is_forgotten=row.sealed is None,
     )
 
