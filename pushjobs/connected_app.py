@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pushjobs.account import Account
 from pushjobs.apps import KnownApp
+from pushjobs.batches import AppParts
 from pushjobs.catalogue import Catalogue
 from pushjobs.connections import Connections
 from pushjobs.consenting import Ledger
@@ -32,7 +33,6 @@ from pushjobs.limits import LiveLimit
 from pushjobs.mapping import Mappings
 from pushjobs.operations import Operations
 from pushjobs.pace import Limit, Pace
-from pushjobs.producer import AppParts
 from pushjobs.receipts import Door
 from pushjobs.request import Terms
 from pushjobs.telemetry import emit

@@ -42,6 +42,7 @@ __all__ = [
     "Terms",
     "find_faults",
     "named_app",
+    "read_name",
     "read_request",
     "read_shared",
 ]
@@ -157,8 +158,8 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
         is_due=planned_at == now,
         lane=_choice(arguments, "lane", lane),
         on_quota=_choice(arguments, "on_quota", OnQuota.DEFER),
-        reference=_name(arguments, "reference"),
-        idempotency_key=_name(arguments, "idempotency_key"),
+        reference=read_name(arguments, "reference"),
+        idempotency_key=read_name(arguments, "idempotency_key"),
     )
 
 
@@ -196,7 +197,7 @@ def _gather_faults(arguments: Mapping[str, object], terms: Terms, found: list[In
         _choice(arguments, "on_quota", OnQuota.DEFER)
     for name in ("reference", "idempotency_key"):
         with gathered(found):
-            _name(arguments, name)
+            read_name(arguments, name)
 
 
 def _message_faults(arguments: Mapping[str, object], terms: Terms) -> tuple[list[InvalidInput], bool]:
@@ -344,7 +345,8 @@ def _choice(arguments: Mapping[str, object], name: str, default: _Choice) -> _Ch
     raise InvalidInput(name, "is not one of its values", f"use {' or '.join(words)}")
 
 
-def _name(arguments: Mapping[str, object], field: str) -> str | None:
+def read_name(arguments: Mapping[str, object], field: str) -> str | None:
+    """Read a short text such as a reference, None where it is not given; raises InvalidInput."""
     value = arguments.get(field)
     if value is None:
         return None

@@ -18,7 +18,7 @@ __all__ = ["Filter", "Happening", "cancel", "cancel_matching", "count_by_state",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which jobs are meant; what is None does not narrow."""
+    """Which jobs are meant; what is None does not narrow. `before`: those with a lower number."""
 
     app_no: int | None = None
     reference: str | None = None
@@ -27,6 +27,8 @@ class Filter:
     template_id: str | None = None
     due_after: datetime | None = None
     due_before: datetime | None = None
+    template_ids: tuple[str, ...] | None = None
+    before: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the filter as SQL conditions."""
@@ -42,6 +44,10 @@ class Filter:
             conditions.append(jobs.c.due_at >= self.due_after)
         if self.due_before is not None:
             conditions.append(jobs.c.due_at < self.due_before)
+        if self.template_ids is not None:
+            conditions.append(templates.c.template_id.in_(self.template_ids))
+        if self.before is not None:
+            conditions.append(jobs.c.id < self.before)
         return conditions
 
 
