@@ -20,7 +20,7 @@ from pushjobs.store import words
 from pushjobs.store.catalogue import App, KnownTemplate
 from pushjobs.store.database import Database
 
-__all__ = ["Catalogue", "Found", "night_share"]
+__all__ = ["Catalogue", "Found", "night_share", "no_such_template"]
 
 _FRESH_SECONDS = 60.0
 _LOOKUP_KEY = "lookup_key"
@@ -207,7 +207,7 @@ class Catalogue:
             if known is not None and known.template is not None:
                 return Found(template_no=known.template_no, template=known.template)
             self._unknown.add(template_id)
-        raise UnknownTemplate("template_id", "is not in the app's catalogue", "see `pushjobs template list`")
+        raise no_such_template()
 
     def _may_sync(self, app: App) -> bool:
         with self._database.transaction() as connection:
@@ -220,6 +220,11 @@ class Catalogue:
         except (CallRefused, Misconfigured, Unreachable):
             return
         self._replace(app, listed)
+
+
+def no_such_template() -> UnknownTemplate:
+    """Return the refusal of a template that is not there, or is not the caller's: nobody can tell which."""
+    return UnknownTemplate("template_id", "is not in the app's catalogue", "see `pushjobs template list`")
 
 
 def night_share(appid: str) -> float:

@@ -15,6 +15,7 @@
     ├── NotPossible             the job's state does not allow it
     ├── UnknownClient           no client has that id and key
     │   └── TokenExpired            its access token was good once
+    ├── NotPermitted            the client may not do that, or not with that app or template
     ├── Misconfigured           a setting is missing or wrong
     ├── NotRunning              nothing runs in this directory, and no address was set
     ├── Unreachable             PostgreSQL, Redis or WeChat does not answer at its address
@@ -44,6 +45,7 @@ __all__ = [
     "KeyReused",
     "Misconfigured",
     "NotFound",
+    "NotPermitted",
     "NotPossible",
     "NotReady",
     "NotRunning",
@@ -130,6 +132,10 @@ class UnknownClient(PushJobsError):
 
 class TokenExpired(UnknownClient):
     """The access token was good once; it may be exchanged for another."""
+
+
+class NotPermitted(PushJobsError):
+    """The client may not do that, or not with that app or template; whether there is such a one is not told."""
 
 
 class Misconfigured(PushJobsError):

@@ -87,10 +87,15 @@ class Runtime:
     @cached_property
     def producer(self) -> Producer:
         """The verbs of application code."""
-        database = self.connections.database  # first: with nothing running, that is what there is to say
+        _ = self.connections.database  # first: with nothing running, that is what there is to say
         self.app()
+        return self.verbs
+
+    @cached_property
+    def verbs(self) -> Producer:
+        """The same for whoever names an app or a job each time: there may be no app that is meant."""
         return Producer(
-            database,
+            self.connections.database,
             lambda appid: self.app(appid).parts,
             self.releaser,
             sealer=self.connections.sealer,

@@ -270,6 +270,14 @@ class CallbacksNotKept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsFailed:
+    """Requests at our own API could not be answered, so many since this fault, which is ours, was last told of."""
+
+    requests: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushesNotTaken:
     """The app's own door did not take callbacks. They are tried again, but for those that are `dead`."""
 
@@ -303,6 +311,7 @@ Event = (
     | MessageUnreadable
     | Paused
     | PushesNotTaken
+    | RequestsFailed
     | SettleBroke
     | SettleRepeated
     | SliceSettled
