@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from pushjobs.acceptance import Acceptance
 from pushjobs.account import Account
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.catalogue import Catalogue
@@ -25,7 +26,7 @@ from pushjobs.inspection import Inspection
 from pushjobs.keys import Keys
 from pushjobs.operations import Operations
 from pushjobs.pace import ping
-from pushjobs.producer import Producer
+from pushjobs.producer import AppParts, Producer
 from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
 from pushjobs.settings import Settings
@@ -89,12 +90,15 @@ class Runtime:
         """The verbs of application code."""
         database = self.connections.database  # first: with nothing running, that is what there is to say
         self.app()
-        return Producer(
-            database,
-            lambda appid: self.app(appid).parts,
-            self.releaser,
-            sealer=self.connections.sealer,
-            lookup=self.connections.lookup,
+        sealer, lookup = self.connections.sealer, self.connections.lookup
+        return Producer(database, self._parts, self.releaser, sealer=sealer, lookup=lookup)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Many sends at once, for the doors."""
+        connections = self.connections
+        return Acceptance(
+            connections.database, self._parts, self.releaser, sealer=connections.sealer, lookup=connections.lookup
         )
 
     @cached_property
@@ -233,6 +237,9 @@ class Runtime:
     def delivery(self) -> Delivery:
         """Its delivery."""
         return self.app().delivery
+
+    def _parts(self, appid: object) -> AppParts:
+        return self.app(appid).parts
 
     def _connect(self, known: KnownApp) -> ConnectedApp:
         """Return what is connected of an app; anew if its settings have changed."""
