@@ -11,6 +11,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from pushjobs.acceptance import Acceptance
+from pushjobs.access import AccessTokens
 from pushjobs.account import Account
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.catalogue import Catalogue
@@ -73,6 +74,11 @@ class Runtime:
     def clients(self) -> Clients:
         """The clients of the HTTP doors."""
         return Clients(self.connections.database, self.apps)
+
+    @cached_property
+    def access_tokens(self) -> AccessTokens:
+        """What their ids and keys are exchanged for."""
+        return AccessTokens(self.clients, self.connections.sealer)
 
     @cached_property
     def releaser(self) -> Releaser:

@@ -37,6 +37,7 @@ __all__ = [
     "MessageUnreadable",
     "Paused",
     "PushesNotTaken",
+    "RequestsNotAccepted",
     "SettleBroke",
     "SettleRepeated",
     "SliceSettled",
@@ -279,6 +280,14 @@ class PushesNotTaken:
     fault: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsNotAccepted:
+    """Sends asked for over HTTP could not be accepted, for no fault of theirs; they were answered so."""
+
+    requests: int
+    fault: str
+
+
 Event = (
     AllowanceUnknown
     | AppUnreadable
@@ -303,6 +312,7 @@ Event = (
     | MessageUnreadable
     | Paused
     | PushesNotTaken
+    | RequestsNotAccepted
     | SettleBroke
     | SettleRepeated
     | SliceSettled

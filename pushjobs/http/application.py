@@ -14,7 +14,10 @@ from starlette.responses import PlainTextResponse, Response
 
 from pushjobs.errors import PushJobsError
 from pushjobs.http.callbacks import Doors, Refusals, callback_door
+from pushjobs.http.gateway import Gateway
+from pushjobs.http.gathering import Gathering
 from pushjobs.http.health import Health
+from pushjobs.http.permission import Permission
 from pushjobs.runtime import Runtime
 from pushjobs.telemetry import emit
 
@@ -31,24 +34,33 @@ def application(runtime: Runtime) -> FastAPI:
     """
     health = Health(runtime.checks)
     doors = Doors(runtime.door, emit=emit)
+    permission = Permission(runtime.clients)
+    gathering = Gathering(lambda: runtime.acceptance, emit=emit)
+    gateway = Gateway(
+        permission, lambda: runtime.access_tokens, gathering, lambda appid: runtime.app(appid).relay, emit=emit
+    )
     _see_apps(runtime)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        seeing = asyncio.create_task(_keep_seeing_apps(runtime))
+        seeing = [asyncio.create_task(_keep_seeing_apps(runtime)), asyncio.create_task(permission.keep_seeing())]
         try:
             yield
         finally:
-            seeing.cancel()
+            for each in seeing:
+                each.cancel()
             # The server has waited for the answers that were due; what is left waits for nobody.
             health.close()
             doors.close()
+            gathering.close()
+            gateway.close()
             runtime.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _bare)
     app.include_router(health.door())
     app.include_router(callback_door(doors, Refusals(emit)))
+    app.include_router(gateway.door())
     return app
 
 

@@ -29,6 +29,7 @@ from pushjobs.domain.events import (
     MessageUnreadable,
     Paused,
     PushesNotTaken,
+    RequestsNotAccepted,
     SettleBroke,
     SettleRepeated,
     SliceSettled,
@@ -41,7 +42,7 @@ __all__ = ["configure", "log"]
 _TROUBLE = (
     *(AllowanceUnknown, AppUnreadable, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
-    *(MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
+    *(MessageUnreadable, Paused, PushesNotTaken, RequestsNotAccepted, SettleBroke, SettleRepeated, TokenUnavailable),
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.
