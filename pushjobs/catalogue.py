@@ -71,6 +71,15 @@ class Catalogue:
             return self._trust(app, template_id)
         return self._ask(app, template_id)
 
+    def knows(self, template_id: str) -> bool:
+        """Whether a message of this template is read from memory alone: nobody need be asked about it."""
+        known = self._known.get(template_id)
+        if known is not None and known.translation is not None:
+            known = self._known.get(known.translation.template_id)
+        if known is None or self._app is None or known.check.is_on:
+            return False
+        return known.template is not None or not self._app.is_synced
+
     def look_up(self, template_id: str) -> Template | None:
         """Return the template of that id as `find` does, but store nothing; None where none was ever read."""
         return self.find(template_id).template if self.app.is_synced else None

@@ -9,6 +9,7 @@ A client of some templates may hold back those, not the whole app; what is count
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pushjobs.acceptance import Asked
 from pushjobs.apps import KnownApp, no_such_app
 from pushjobs.batches import AcceptedJob, Outcome
 from pushjobs.catalogue import no_such_template
@@ -49,11 +50,19 @@ class Permitted:
         """Return the client's apps."""
         return [each.app for each in self._runtime.all_apps() if self._client.may(appid=each.app.appid)]
 
-    def send(self, arguments: Mapping[str, Any]) -> AcceptedJob:
-        """Accept one job."""
-        app = self._app(arguments.get("appid"))
+    def asks_for(self, arguments: Mapping[str, Any]) -> Asked:
+        """Return a send as it may be accepted together with others; asks nobody."""
+        appid = arguments.get("appid")
+        if isinstance(appid, str) and not self._client.may(appid=appid):
+            raise no_such_app()
         self._know(arguments.get("template_id"))
-        return self._verbs.app(app.app.appid).accept(arguments)
+        if appid is None and self._client.apps is not None:
+            arguments = {**arguments, "appid": self._client.apps[0]}
+        return Asked(arguments=arguments, client=self._client)
+
+    def send(self, arguments: Mapping[str, Any]) -> AcceptedJob:
+        """Accept one job by itself."""
+        return self._verbs.accept(self.asks_for(arguments).arguments)
 
     def send_batch(self, appid: object, rows: Sequence[Any]) -> list[Outcome]:
         """Accept many jobs in one transaction; return what became of each. `appid`: of the rows that name none."""

@@ -31,7 +31,7 @@ from pushjobs.domain.message import (
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.domain.translation import Translated, translate
 from pushjobs.domain.words import refusing
-from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, UnknownTemplate, gathered
+from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, LegacyWithdrawn, UnknownTemplate, gathered
 from pushjobs.wechat.fields import keyword_fault, shortened
 
 __all__ = [
@@ -290,7 +290,7 @@ def _is_legacy(arguments: Mapping[str, object]) -> bool:
 
 def _refuse_legacy(terms: Terms) -> None:
     if not terms.takes_legacy:
-        raise InvalidMessage(
+        raise LegacyWithdrawn(
             "form_id",
             "asks for a legacy template message",
             "WeChat withdrew them in 2020 (45103); use a subscribe template",

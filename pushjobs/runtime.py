@@ -10,6 +10,8 @@ from contextlib import suppress
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from pushjobs.acceptance import Acceptance
+from pushjobs.access import AccessTokens
 from pushjobs.account import Account
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.catalogue import Catalogue
@@ -25,7 +27,7 @@ from pushjobs.inspection import Inspection
 from pushjobs.keys import Keys
 from pushjobs.operations import Operations
 from pushjobs.pace import ping
-from pushjobs.producer import Producer
+from pushjobs.producer import AppParts, Producer
 from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
 from pushjobs.settings import Settings
@@ -74,6 +76,11 @@ class Runtime:
         return Clients(self.connections.database, self.apps)
 
     @cached_property
+    def access_tokens(self) -> AccessTokens:
+        """What their ids and keys are exchanged for."""
+        return AccessTokens(self.clients, self.connections.sealer)
+
+    @cached_property
     def releaser(self) -> Releaser:
         """Claims and publishes."""
         return Releaser(
@@ -94,12 +101,16 @@ class Runtime:
     @cached_property
     def verbs(self) -> Producer:
         """The same for whoever names an app or a job each time: there may be no app that is meant."""
-        return Producer(
-            self.connections.database,
-            lambda appid: self.app(appid).parts,
-            self.releaser,
-            sealer=self.connections.sealer,
-            lookup=self.connections.lookup,
+        database = self.connections.database  # first, as above
+        sealer, lookup = self.connections.sealer, self.connections.lookup
+        return Producer(database, self._parts, self.releaser, sealer=sealer, lookup=lookup)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Many sends at once, for the doors."""
+        connections = self.connections
+        return Acceptance(
+            connections.database, self._parts, self.releaser, sealer=connections.sealer, lookup=connections.lookup
         )
 
     @cached_property
@@ -238,6 +249,9 @@ class Runtime:
     def delivery(self) -> Delivery:
         """Its delivery."""
         return self.app().delivery
+
+    def _parts(self, appid: object) -> AppParts:
+        return self.app(appid).parts
 
     def _connect(self, known: KnownApp) -> ConnectedApp:
         """Return what is connected of an app; anew if its settings have changed."""

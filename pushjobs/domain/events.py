@@ -37,6 +37,7 @@ __all__ = [
     "MessageUnreadable",
     "Paused",
     "PushesNotTaken",
+    "RequestsNotAccepted",
     "SettleBroke",
     "SettleRepeated",
     "SliceSettled",
@@ -287,6 +288,14 @@ class PushesNotTaken:
     fault: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsNotAccepted:
+    """Sends asked for over HTTP could not be accepted, for no fault of theirs; they were answered so."""
+
+    requests: int
+    fault: str
+
+
 Event = (
     AllowanceUnknown
     | AppUnreadable
@@ -312,6 +321,7 @@ Event = (
     | Paused
     | PushesNotTaken
     | RequestsFailed
+    | RequestsNotAccepted
     | SettleBroke
     | SettleRepeated
     | SliceSettled

@@ -16,6 +16,8 @@ from pushjobs.domain.events import CallbacksRefused, RequestsFailed
 from pushjobs.errors import PushJobsError
 from pushjobs.http.callbacks import Doors, callback_door
 from pushjobs.http.faults import Faults
+from pushjobs.http.gateway import Gateway
+from pushjobs.http.gathering import Gathering
 from pushjobs.http.health import Health
 from pushjobs.http.permission import Permission
 from pushjobs.http.v1.door import OwnApi, problem_of
@@ -36,7 +38,12 @@ def application(runtime: Runtime) -> FastAPI:
     health = Health(runtime.checks)
     doors = Doors(runtime.door, emit=emit)
     permission = Permission(runtime.clients)
-    own = OwnApi(runtime, permission, Faults(lambda count, fault: emit(RequestsFailed(requests=count, fault=fault))))
+    gathering = Gathering(lambda: runtime.acceptance, emit=emit)
+    gateway = Gateway(
+        permission, lambda: runtime.access_tokens, gathering, lambda appid: runtime.app(appid).relay, emit=emit
+    )
+    faults = Faults(lambda count, fault: emit(RequestsFailed(requests=count, fault=fault)))
+    own = OwnApi(runtime, permission, gathering, faults)
     _see_apps(runtime)
 
     @asynccontextmanager
@@ -45,13 +52,15 @@ def application(runtime: Runtime) -> FastAPI:
         try:
             yield
         finally:
-            for task in seeing:
-                task.cancel()
+            for each in seeing:
+                each.cancel()
             # A look into SQL that is under way must not find it closed.
             await asyncio.get_running_loop().shutdown_default_executor()
             # The server has waited for the answers that were due; what is left waits for nobody.
             health.close()
             doors.close()
+            gathering.close()
+            gateway.close()
             own.close()
             runtime.close()
 
@@ -61,6 +70,7 @@ def application(runtime: Runtime) -> FastAPI:
     app.include_router(health.door())
     refusals = Faults(lambda count, fault: emit(CallbacksRefused(callbacks=count, fault=fault)))
     app.include_router(callback_door(doors, refusals))
+    app.include_router(gateway.door())
     app.include_router(own.door())
     return app
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pushjobs.clients import SEE_SECONDS, Clients
 from pushjobs.domain.client import Client
-from pushjobs.errors import PushJobsError, UnknownClient
+from pushjobs.errors import PushJobsError, TokenExpired, UnknownClient
 
 __all__ = ["Permission"]
 
@@ -34,8 +34,12 @@ class Permission:
 
     async def look_again(self, find: Callable[[], _Found]) -> _Found:
         """Return what is found among the clients; where that raises UnknownClient, see them anew and find again."""
-        with suppress(UnknownClient):
+        try:
             return find()
+        except TokenExpired:
+            raise
+        except UnknownClient:
+            pass
         if self._next is None:
             self._next = asyncio.create_task(self._look())
         await asyncio.shield(self._next)

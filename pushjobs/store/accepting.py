@@ -1,4 +1,4 @@
-"""Storing new jobs: many in one COPY, one in one INSERT, and idempotency keys that hold against races.
+"""Storing new jobs, however many in one statement, and idempotency keys that hold against races.
 
 All of a chunk is stored in the caller's transaction or none of it. Numbers are drawn before anything is written, so
 that a key can name its job; a number that a known key makes superfluous is simply never used.
@@ -86,6 +86,16 @@ VALUES (:id, :app_no, :template_no, :content_no, :lane, :state, :on_quota, :rele
         :expires_at, CASE WHEN :released THEN now() + make_interval(secs => :lease) END, :recipient, :sealed,
         :reference, :client_no)""")  # noqa: S608 - a constant of ours, no input
 
+_INSERT_SOME = statement(f"""
+INSERT INTO pushjobs.jobs ({_COLUMNS})
+SELECT id, app_no, template_no, content_no, lane, state, on_quota, CAST(released AS int), planned_at, planned_at,
+       expires_at, CASE WHEN released THEN now() + make_interval(secs => :lease) END, decode(recipient, 'hex'),
+       decode(sealed, 'hex'), reference, client_no
+  FROM json_to_recordset(:jobs) AS j(
+       id bigint, app_no smallint, template_no int, content_no bigint, lane pushjobs.lane, state pushjobs.job_state,
+       on_quota pushjobs.on_quota, released boolean, planned_at timestamptz, expires_at timestamptz, recipient text,
+       sealed text, reference text, client_no int)""")  # noqa: S608 - a constant of ours, no input
+
 # A concurrent maker of the same key makes us wait here until it commits; then its row is what the second part reads.
 _CLAIM_KEYS = statement("""
 INSERT INTO pushjobs.idempotency_keys (app_no, key, fingerprint, job_id, keep_until)
@@ -150,31 +160,15 @@ def give_up_keys(connection: Connection, app_no: int, keys: Sequence[str]) -> No
 
 def insert(connection: Connection, jobs: Sequence[NewJob]) -> None:
     """Store new jobs: due at their time, or released already where their maker publishes them."""
-    if len(jobs) >= _COPY_FROM:
+    if len(jobs) >= _COPY_FROM and not any(job.released for job in jobs):
         _copy(connection, jobs)
-        return
-    for job in jobs:
-        connection.execute(
-            _INSERT,
-            {
-                "id": job.id,
-                "app_no": job.app_no,
-                "template_no": job.template_no,
-                "content_no": job.content_no,
-                "lane": job.lane,
-                "state": _state(job),
-                "on_quota": job.on_quota,
-                "release_no": int(job.released),
-                "planned_at": job.planned_at,
-                "expires_at": job.expires_at,
-                "released": job.released,
-                "lease": LEASE_SECONDS,
-                "recipient": job.recipient,
-                "sealed": job.sealed,
-                "reference": job.reference,
-                "client_no": job.client_no,
-            },
-        )
+    elif len(jobs) > 1:
+        rows = as_json([{**_values(job), "recipient": job.recipient.hex(), "sealed": job.sealed.hex()} for job in jobs])
+        connection.execute(_INSERT_SOME, {"jobs": rows, "lease": LEASE_SECONDS})
+    elif jobs:
+        [job] = jobs
+        values = {**_values(job), "release_no": int(job.released), "lease": LEASE_SECONDS}
+        connection.execute(_INSERT, values)
 
 
 def hold_contents(connection: Connection, numbers: Sequence[int]) -> set[int]:
@@ -217,3 +211,22 @@ def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
 
 def _state(job: NewJob) -> str:
     return target(Transition.RELEASE if job.released else Transition.GIVE_BACK)
+
+
+def _values(job: NewJob) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "app_no": job.app_no,
+        "template_no": job.template_no,
+        "content_no": job.content_no,
+        "lane": job.lane,
+        "state": _state(job),
+        "on_quota": job.on_quota,
+        "released": job.released,
+        "planned_at": job.planned_at,
+        "expires_at": job.expires_at,
+        "recipient": job.recipient,
+        "sealed": job.sealed,
+        "reference": job.reference,
+        "client_no": job.client_no,
+    }

@@ -13,7 +13,18 @@ from pushjobs.domain.receipt import JobReceipt, ReceiptState
 from pushjobs.store.database import statement
 from pushjobs.store.tables import apps, clients, job_history, jobs, receipts, templates
 
-__all__ = ["Filter", "Happening", "cancel", "cancel_matching", "count_by_state", "find", "get", "history", "reschedule"]
+__all__ = [
+    "Filter",
+    "Happening",
+    "cancel",
+    "cancel_matching",
+    "count_by_state",
+    "find",
+    "get",
+    "get_several",
+    "history",
+    "reschedule",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +135,11 @@ def get(connection: Connection, job_id: JobId) -> Job | None:
     """Return one job, or None."""
     row = connection.execute(_JOB.where(jobs.c.id == job_id)).one_or_none()
     return None if row is None else _job(row)
+
+
+def get_several(connection: Connection, ids: Sequence[JobId]) -> dict[JobId, Job]:
+    """Return those of the jobs that are there, by their numbers."""
+    return {JobId(row.id): _job(row) for row in connection.execute(_JOB.where(jobs.c.id.in_(ids)))}
 
 
 def find(connection: Connection, wanted: Filter, limit: int) -> list[Job]:

@@ -30,6 +30,7 @@ from pushjobs.domain.events import (
     Paused,
     PushesNotTaken,
     RequestsFailed,
+    RequestsNotAccepted,
     SettleBroke,
     SettleRepeated,
     SliceSettled,
@@ -42,7 +43,8 @@ __all__ = ["configure", "log"]
 _TROUBLE = (
     *(AllowanceUnknown, AppUnreadable, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
-    *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, SettleBroke, SettleRepeated, TokenUnavailable),
+    *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, RequestsNotAccepted, SettleBroke, SettleRepeated),
+    TokenUnavailable,
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.

@@ -2,6 +2,8 @@
 
 import httpx
 
+from pushjobs.http.v1.document import document
+from pushjobs.http.v1.table import ROUTES
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import DAILY_NEWS
@@ -105,6 +107,15 @@ def test_what_is_paused_is_listed_until_it_is_resumed(api: httpx.Client) -> None
     assert api.post("/v1/pauses/resume").json() == {"lifted": 1}
     for body in ({"lane": "slow"}, {"note": 7}, {"until": "2000-12-01 08:00:00"}, {"template": "news"}):
         problem(api.post("/v1/pauses", json=body), 422, "invalid")
+
+
+def test_the_api_says_what_it_is(door: httpx.Client) -> None:
+    """The document and its page are there for everybody, hold nothing of this installation, and load nothing."""
+    page, found = door.get("/docs"), door.get("/openapi.json")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert found.json() == document(ROUTES)
+    assert APPID not in page.text + found.text
 
 
 def test_apps_are_listed_without_their_secrets(api: httpx.Client) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from pushjobs.http.faults import Faults
+from pushjobs.http.gathering import Gathering
 from pushjobs.http.permission import Permission
 from pushjobs.http.v1.capacity import Capacity
 from pushjobs.http.v1.page import pages
@@ -21,9 +22,9 @@ __all__ = ["OwnApi", "problem_of"]
 class OwnApi:
     """Our own API over one Runtime; used from one event loop."""
 
-    def __init__(self, runtime: Runtime, permission: Permission, faults: Faults) -> None:
+    def __init__(self, runtime: Runtime, permission: Permission, gathering: Gathering, faults: Faults) -> None:
         self._capacity = Capacity()
-        self._serving = Serving(runtime, permission, self._capacity, faults)
+        self._serving = Serving(runtime, permission, gathering, self._capacity, faults)
 
     def door(self) -> APIRouter:
         """Return everything as routes."""

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from pushjobs import acceptance
+from pushjobs.batches import AcceptedJob
 from pushjobs.errors import InvalidInput
 from pushjobs.http.v1 import job_answers as answers
 from pushjobs.http.v1.asked import Asked, cursor_after, only, read_cursor
-from pushjobs.http.v1.routes import Answer
+from pushjobs.http.v1.routes import Answer, Together
 from pushjobs.permitted import Permitted
 
 __all__ = [
@@ -38,10 +40,22 @@ def create(client: Permitted, asked: Asked) -> Answer:
     """Accept one job, or those of a batch."""
     if isinstance(asked.body, dict) and "jobs" in asked.body:
         return _create_many(client, asked)
-    accepted = client.send(_with_key(asked))
+    return _created(client.send(_with_key(asked)))
+
+
+def _asks(client: Permitted, asked: Asked) -> acceptance.Asked | None:
+    is_batch = isinstance(asked.body, dict) and "jobs" in asked.body
+    return None if is_batch else client.asks_for(_with_key(asked))
+
+
+def _created(accepted: AcceptedJob) -> Answer:
     job = answers.Job.of(accepted.job)
     status = HTTPStatus.OK if accepted.is_known else HTTPStatus.CREATED
     return Answer(value=job, status=status, headers={"Location": f"/v1/jobs/{job.id}"})
+
+
+CREATED_TOGETHER = Together(asks=_asks, words=_created)
+"""Single sends that come at the same time share a commit: one each would cost a flush of the disk."""
 
 
 def find(client: Permitted, asked: Asked) -> Answer:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from pushjobs import acceptance
+from pushjobs.batches import AcceptedJob
 from pushjobs.domain.client import Right
 from pushjobs.http.v1.asked import Asked
 from pushjobs.http.v1.problems import Kind
 from pushjobs.permitted import Permitted
 
-__all__ = ["Answer", "Gives", "Parameter", "Route", "Takes"]
+__all__ = ["Answer", "Gives", "Parameter", "Route", "Takes", "Together"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +58,21 @@ class Gives:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """How a request is done in one transaction with others that come at the same time.
+
+    `asks` returns what it asks for, None where it has to be done by itself; it does not block. `words`: its answer.
+    """
+
+    asks: Callable[[Permitted, Asked], acceptance.Asked | None]
+    words: Callable[[AcceptedJob], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One route. `act` blocks; `refuses`: kinds of problems beyond those that every route has.
 
-    `is_large`: its body may be a batch.
+    `is_large`: its body may be a batch. `together`: if it is small, it may be done in one transaction with others.
     """
 
     method: str
@@ -74,6 +87,7 @@ class Route:
     gives: tuple[Gives, ...]
     refuses: tuple[Kind, ...] = ()
     is_large: bool = False
+    together: Together | None = None
 
     @property
     def room(self) -> str:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from pushjobs.domain.client import Client
 from pushjobs.errors import InvalidInput, PushJobsError, UnknownClient
 from pushjobs.http.faults import Faults
+from pushjobs.http.gathering import Gathering
 from pushjobs.http.permission import Permission
 from pushjobs.http.v1.asked import CLOSE, LARGE_BODY, SMALL_BODY, Asked, is_large, only, parse, read_body
 from pushjobs.http.v1.capacity import Capacity
@@ -37,9 +38,12 @@ _ETAG_BYTES = 12
 class Serving:
     """Serves routes over one Runtime; used from one event loop."""
 
-    def __init__(self, runtime: Runtime, permission: Permission, capacity: Capacity, faults: Faults) -> None:
+    def __init__(
+        self, runtime: Runtime, permission: Permission, gathering: Gathering, capacity: Capacity, faults: Faults
+    ) -> None:
         self._runtime = runtime
         self._permission = permission
+        self._gathering = gathering
         self._capacity = capacity
         self._faults = faults
 
@@ -77,22 +81,12 @@ class Serving:
                 places.enter_context(self._capacity.large_place())
             # A route that takes no body reads none.
             body = await read_body(request, LARGE_BODY if may_be_large else SMALL_BODY) if route.takes else b""
-            work = partial(self._act, route, permitted, request, body)
+            if route.together is not None and not may_be_large:
+                accepted = route.together.asks(permitted, _asked(route, request, body))
+                if accepted is not None:
+                    return _worded(route.together.words(await self._gathering.accept(accepted)), request)
+            work = partial(_act, route, permitted, request, body)
             return await self._capacity.run(work, is_large=may_be_large)
-
-    def _act(self, route: Route, permitted: Permitted, request: Request, body: bytes) -> Response:
-        """Parse, act and word; in a thread, because each of them may take its time."""
-        only(request.query_params.keys(), route.queries)
-        for name in request.query_params:
-            if len(request.query_params.getlist(name)) > 1:
-                raise InvalidInput(name, "is given more than once", "give it once")
-        asked = Asked(
-            path=request.path_params,
-            query=dict(request.query_params),
-            body=parse(body, request.headers.get("content-type", "")),
-            headers=request.headers,
-        )
-        return _worded(route.act(permitted, asked), request)
 
     async def _client(self, request: Request) -> Client:
         given = request.headers.get("authorization", "")
@@ -103,6 +97,24 @@ class Serving:
         except UnknownClient:
             pass
         raise Refused(UNAUTHORISED, "send `Authorization: Bearer ID.KEY` of a client", headers=_CHALLENGE)
+
+
+def _act(route: Route, permitted: Permitted, request: Request, body: bytes) -> Response:
+    """Parse, act and word; in a thread, because each of them may take its time."""
+    return _worded(route.act(permitted, _asked(route, request, body)), request)
+
+
+def _asked(route: Route, request: Request, body: bytes) -> Asked:
+    only(request.query_params.keys(), route.queries)
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidInput(name, "is given more than once", "give it once")
+    return Asked(
+        path=request.path_params,
+        query=dict(request.query_params),
+        body=parse(body, request.headers.get("content-type", "")),
+        headers=request.headers,
+    )
 
 
 def _worded(answer: Answer, request: Request) -> Response:

@@ -89,6 +89,7 @@ _JOBS = (
         ),
         refuses=(UNKNOWN_TEMPLATE, KEY_REUSED, CONTENT_REFUSED, UNCHECKED),
         is_large=True,
+        together=jobs.CREATED_TOGETHER,
     ),
     Route(
         method="GET",
