@@ -151,3 +151,15 @@ def test_a_client_s_rate_holds(post: Post, door: httpx.Client, worker: Runtime) 
     later = MESSAGE | {"time": LATER}
     assert [post(SEND, later, token=slow)["errcode"] for _ in range(3)] == [0, 45011, 45011]
     assert post(SEND, later)["errcode"] == 0
+
+
+def test_a_token_of_any_length_is_read(runtime: Runtime) -> None:
+    """A token is good whatever its length is: the moment in it is not always written in as many digits."""
+    client = runtime.clients.add("shop").client
+    runtime.clients.refresh()
+    tokens = []
+    for digits in range(1, 7):
+        with freeze_time(f"2099-12-01 08:00:00.{'1' * digits}", real_asyncio=True):
+            tokens.append(runtime.access_tokens.make(client).text)
+            assert runtime.access_tokens.read(tokens[-1]) == client
+    assert {len(token) % 4 for token in tokens} == {0, 2, 3}
