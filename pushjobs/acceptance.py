@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pushjobs import claims
-from pushjobs.batches import AcceptedJob, AppParts
+from pushjobs.app_parts import AppParts
+from pushjobs.batches import AcceptedJob
 from pushjobs.claims import Row
 from pushjobs.domain.client import Client
 from pushjobs.domain.job import JobId, Lane

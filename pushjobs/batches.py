@@ -4,47 +4,23 @@ Whose transaction it is, and how many rows are one, is the verbs' affair; a bad 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pushjobs import claims
+from pushjobs.app_parts import AppParts
 from pushjobs.claims import Row
-from pushjobs.consenting import Ledger
 from pushjobs.domain.client import Client
 from pushjobs.domain.job import Job, JobId, Lane
 from pushjobs.errors import InvalidInput
-from pushjobs.forgetting import Forgetting
-from pushjobs.inspection import Inspection
 from pushjobs.making import new_job
-from pushjobs.mapping import Mappings
 from pushjobs.rejections import Report
-from pushjobs.request import Request, Terms, named_app, read_request
+from pushjobs.request import Request, named_app, read_request
 from pushjobs.store import accepting
 from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import Transaction
 from pushjobs.store.sealing import Lookup, Sealer
-from pushjobs.vetting import Vetting
-from pushjobs.wechat.login import Login
 
-__all__ = ["Accepted", "AcceptedJob", "AppParts", "Batches", "Outcome", "note"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AppParts:
-    """What the verbs use of one app."""
-
-    terms: Terms
-    inspection: Inspection
-    vetting: Vetting
-    ledger: Ledger
-    mappings: Mappings
-    forgetting: Forgetting
-    exchange_code: Callable[..., Login]
-
-    @property
-    def app_no(self) -> int:
-        """Our number for the app."""
-        return self.terms.catalogue.app.app_no
+__all__ = ["Accepted", "AcceptedJob", "Batches", "Outcome", "note"]
 
 
 class Accepted(NamedTuple):
@@ -83,9 +59,14 @@ class Batches:
         """
         readable: dict[str, tuple[AppParts, list[Row]]] = {}
         refused: dict[int, Outcome] = {}
+        meant: AppParts | None = None
         for number, arguments in rows:
             try:
-                app = self._parts(named_app(arguments))
+                if (appid := named_app(arguments)) is not None or meant is None:
+                    app = self._parts(appid)
+                    meant = app if appid is None else meant
+                else:
+                    app = meant
                 request = read_request(arguments, app.terms, lane=Lane.BULK)
             except InvalidInput as refusal:
                 refused[number] = refusal

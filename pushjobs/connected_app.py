@@ -9,8 +9,8 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from pushjobs.account import Account
+from pushjobs.app_parts import AppParts
 from pushjobs.apps import KnownApp
-from pushjobs.batches import AppParts
 from pushjobs.catalogue import Catalogue
 from pushjobs.connections import Connections
 from pushjobs.consenting import Ledger

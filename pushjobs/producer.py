@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any, Self, Unpack
 
 from pushjobs import clock
-from pushjobs.batches import AcceptedJob, AppParts, Batches, Outcome, note
+from pushjobs.app_parts import AppParts
+from pushjobs.batches import AcceptedJob, Batches, Outcome, note
 from pushjobs.checking import Checked, check
 from pushjobs.claims import Row
 from pushjobs.consenting import Granted
@@ -43,7 +44,7 @@ from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.wechat.login import Login
 
-__all__ = ["AppParts", "Producer", "Rejection", "Report"]
+__all__ = ["Producer", "Rejection", "Report"]
 
 _CHUNK = 5000
 _MOST_FOUND = 1000

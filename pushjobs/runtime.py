@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pushjobs.acceptance import Acceptance
 from pushjobs.access import AccessTokens
 from pushjobs.account import Account
+from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.catalogue import Catalogue
 from pushjobs.clients import Clients
@@ -27,7 +28,7 @@ from pushjobs.inspection import Inspection
 from pushjobs.keys import Keys
 from pushjobs.operations import Operations
 from pushjobs.pace import ping
-from pushjobs.producer import AppParts, Producer
+from pushjobs.producer import Producer
 from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
 from pushjobs.settings import Settings
