@@ -187,6 +187,8 @@ def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
     assert isinstance(driver, PsycopgConnection)  # noqa: S101 - narrows the type; the engine has no other driver
     with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
         for job in jobs:
+            # As texts: the driver takes half of its time to write moments, and here each is written once.
+            planned_at, expires_at = str(job.planned_at), str(job.expires_at)
             copy.write_row(
                 (
                     job.id,
@@ -197,9 +199,9 @@ def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
                     _state(job),
                     job.on_quota,
                     0,
-                    job.planned_at,
-                    job.planned_at,
-                    job.expires_at,
+                    planned_at,
+                    planned_at,
+                    expires_at,
                     None,
                     job.recipient,
                     job.sealed,
