@@ -33,6 +33,14 @@ def test_exchanges_id_and_key_for_a_token(door: httpx.Client, shop: NewKey) -> N
         assert said(door.post(SEND, params={"access_token": token}, json=MESSAGE | {"time": LATER}))["errcode"] == 0
 
 
+def test_any_token_can_be_read(worker: Runtime, shop: NewKey) -> None:
+    """Whatever the moment it is made at, and so its length, a token is its client's."""
+    worker.clients.refresh()
+    tokens = [worker.access_tokens.make(shop.client).text for _ in range(5000)]
+    assert len({len(token) for token in tokens}) > 1
+    assert {worker.access_tokens.read(token).id for token in tokens} == {shop.client.id}
+
+
 def test_answers_malformed_requests_as_wechat_does(door: httpx.Client, worker: Runtime, shop: NewKey) -> None:
     """Wrong methods, missing parameters and bodies that are none have the same codes at both doors."""
     wechat = httpx.Client(base_url=worker.settings.wechat_base_url, trust_env=False)
