@@ -41,6 +41,7 @@ _OURS = frozenset({"time", "expires", "lane", "idempotency_key", "reference", "o
 _MESSAGE = frozenset({"touser", "template_id", "page", "data"})
 _SUBSCRIBE = _MESSAGE | _OURS | {"miniprogram_state", "lang"}
 _LEGACY = _MESSAGE | _OURS | {"form_id", "form_id_kind", "emphasis_keyword", "color"}
+_EMPTY_IS_NONE = ("miniprogram_state", "lang", *_OURS)
 
 _Made = TypeVar("_Made")
 _Said = dict[str, object]
@@ -154,6 +155,10 @@ class Gateway:
         for name in arguments:
             if name not in fields:
                 raise Refused(47001, f"{name[:64]} is no field of this call: there are {', '.join(sorted(fields))}")
+        for name in _EMPTY_IS_NONE:
+            # SDKs in languages without a missing value write all fields; WeChat takes the empty ones for its defaults.
+            if arguments.get(name) == "":
+                del arguments[name]
         if fields is _LEGACY:
             arguments.pop("color", None)
             # Without one it is no subscribe message either: it is translated, or its form id is missing.

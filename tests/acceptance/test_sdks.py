@@ -4,8 +4,11 @@ Counted at the sandbox. In each SDK only the address of WeChat's API is changed.
 """
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +30,7 @@ from pushjobs.sandbox.catalogue import DAILY_NEWS, LEGACY_REFUND
 from tests.acceptance.installation import Up, wait_for
 
 SDKS = Path(__file__).parent / "sdks"
+HOW_TO = Path(__file__).parents[2] / "docs/how-to/point-your-sdk-at-us.md"
 DATA = {"thing1": {"value": "第1条"}, "thing2": {"value": "今日要闻"}, "date3": {"value": "2026年12月1日"}}
 LEGACY_DATA = {f"keyword{number}": {"value": f"第{number}"} for number in range(1, 6)}
 SHANGHAI_AHEAD = timedelta(hours=8)
@@ -143,6 +147,23 @@ def test_wechatpy_logs_users_in(wechatpy: Wechatpy, sandbox: SandboxClient) -> N
     """code_to_session takes the client's id and key where it took appid and secret."""
     sandbox.add_login_code("code-1", "oReader1")
     assert wechatpy.wxa.code_to_session("code-1")["openid"] == "oReader1"
+
+
+def test_the_how_to_s_example_runs(host: str, client: NewKey, sandbox: SandboxClient, push: Runtime) -> None:
+    """What the how-to says of wechatpy is all that is needed; it prints the number of a job that arrives."""
+    [example] = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
+    ours = {"PUSH_HOST": host, "PUSH_ID": client.client.id, "PUSH_KEY": client.key}
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env={**os.environ, **ours},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert push.producer.get(int(done.stdout)).client == client.client.name
+    assert [body["touser"] for body in arrived(sandbox, 1)] == ["OPENID"]
 
 
 @pytest.fixture

@@ -44,6 +44,14 @@ def test_takes_our_own_fields(post: Post, worker: Runtime) -> None:
     assert "stands for another body" in other["errmsg"]
 
 
+def test_empty_fields_are_none(post: Post, worker: Runtime) -> None:
+    """What an SDK writes for a field that nobody filled is no fault: an empty text, a colour of before 2020."""
+    data = {key: {**value, "color": ""} for key, value in MESSAGE["data"].items()}
+    empty = {"page": "", "miniprogram_state": "", "lang": "", "time": "", "reference": ""}
+    assert post(SEND, MESSAGE | empty | {"data": data})["errcode"] == 0
+    assert only_job(worker).reference is None
+
+
 REFUSED_BY_BOTH: list[tuple[str, dict[str, Any], int]] = [
     (SEND, {"touser": ""}, 40003),
     (SEND, {"touser": None}, 40003),
