@@ -1,4 +1,4 @@
-"""Real SDKs pointed at our door, as programs use them: they send, they refresh their tokens, they manage templates.
+"""The drop-in door of a running installation: real SDKs pointed at it, and its process killed while callers send.
 
 Counted at the sandbox. In each SDK only the address of WeChat's API is changed.
 """
@@ -7,10 +7,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,12 +31,13 @@ from pushjobs.domain.job import JobState
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import DAILY_NEWS, LEGACY_REFUND
-from tests.acceptance.installation import Up, wait_for
+from tests.acceptance.installation import Up, news, wait_for
 
 SDKS = Path(__file__).parent / "sdks"
 HOW_TO = Path(__file__).parents[2] / "docs/how-to/point-your-sdk-at-us.md"
 DATA = {"thing1": {"value": "第1条"}, "thing2": {"value": "今日要闻"}, "date3": {"value": "2026年12月1日"}}
 LEGACY_DATA = {f"keyword{number}": {"value": f"第{number}"} for number in range(1, 6)}
+SENDS, CALLERS = 300, 12
 SHANGHAI_AHEAD = timedelta(hours=8)
 
 Calls = Callable[..., list[Any]]
@@ -259,3 +264,43 @@ def test_the_article_s_request_is_delivered_at_its_time(
     assert body["data"]["keyword3"] == {"value": "訂單不存在"}
     [received] = sandbox.log()
     assert 0 <= received.arrived_at - moment.timestamp() < 1
+
+
+def test_what_was_answered_arrives_and_nothing_arrives_twice(up: Up, push: Runtime, sandbox: SandboxClient) -> None:
+    """The process is killed twice while twelve callers send, each asking again under its key until it is answered.
+
+    Every answered number is a job that arrives, and every user gets one message.
+    """
+    push.catalogue.sync()
+    client = push.clients.add("killed")
+    host = up.address("http")
+    query = {"grant_type": "client_credential", "appid": client.client.id, "secret": client.key}
+    token = httpx.get(f"{host}/cgi-bin/token", params=query, trust_env=False).json()["access_token"]
+    done = count()
+
+    def send(number: int) -> int:
+        body: dict[str, Any] = {**news(number), "idempotency_key": f"send {number}"}
+        answers: list[dict[str, Any]] = []
+
+        def is_answered() -> bool:
+            with suppress(httpx.TransportError):
+                address = f"{host}/cgi-bin/message/subscribe/send"
+                query = {"access_token": token}
+                answers.append(httpx.post(address, params=query, json=body, timeout=10, trust_env=False).json())
+            return bool(answers) and answers[-1]["errcode"] == 0
+
+        wait_for(f"send {number} is answered", is_answered, 60)
+        if next(done) in {SENDS // 4, SENDS // 2} and (door := up.door()) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(door, signal.SIGKILL)
+        return int(answers[-1]["msgid"])
+
+    first = up.door()
+    with ThreadPoolExecutor(CALLERS) as pool:
+        ids = list(pool.map(send, range(SENDS)))
+    assert len(set(ids)) == SENDS
+    wait_for("all arrived", lambda: sandbox.summary().accepted >= SENDS, 60)
+    wait_for("all are settled", lambda: push.producer.counts()[JobState.SENT] == SENDS, 60)
+    summary = sandbox.summary()
+    assert (summary.accepted, summary.repeats) == (SENDS, 0)
+    assert up.door() != first
