@@ -60,7 +60,7 @@ def application(runtime: Runtime) -> FastAPI:
     app.add_exception_handler(HTTPException, _bare)
     app.include_router(health.door())
     app.include_router(callback_door(doors, Refusals(emit)))
-    app.include_router(gateway.door())
+    app.include_router(gateway.door(runtime.settings.pass_through))
     return app
 
 

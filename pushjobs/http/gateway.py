@@ -7,7 +7,7 @@ characters in a body are taken (40033 there), tokens do not void each other, and
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -71,8 +71,11 @@ class Gateway:
         self._threads = ThreadPoolExecutor(_RELAYED_AT_ONCE, thread_name_prefix="relay")
         self._relayed = 0
 
-    def door(self) -> APIRouter:
-        """Return the door as routes; what is none of the others may be passed on, or is not granted."""
+    def door(self, passed_on: Iterable[str] = ()) -> APIRouter:
+        """Return the door as routes; what is none of the others may be passed on, or is not granted.
+
+        `passed_on`: paths of the setting's, which may lie where nothing else of WeChat's that we know does.
+        """
         router = APIRouter(redirect_slashes=False)
         doors = {
             "/cgi-bin/token": self._token,
@@ -81,8 +84,9 @@ class Gateway:
             "/cgi-bin/message/wxopen/template/send": self._send_legacy,
             "/cgi-bin/message/wxopen/template/uniform_send": self._send_uniform,
             LOGIN_PATH: self._log_in,
-            **{f"{prefix}/{{rest:path}}": self._pass_on for prefix in _PREFIXES},
+            **dict.fromkeys((f"{prefix}/{{rest:path}}" for prefix in _PREFIXES), self._pass_on),
         }
+        doors |= {path: self._pass_on for path in passed_on if not path.startswith(_PREFIXES)}
         for path, door in doors.items():
             router.add_route(path, self._answering(door), methods=_METHODS)
         return router

@@ -142,6 +142,18 @@ def test_a_legacy_request_is_translated(post: Post, worker: Runtime, sandbox: Sa
     assert [each.path for each in sandbox.log()] == [SEND, SEND]
 
 
+def test_a_text_that_wechat_minds_is_refused(post: Post, worker: Runtime, sandbox: SandboxClient) -> None:
+    """Where the template's texts are checked, a risky one is 87014; without a word of WeChat, -1."""
+    sandbox.mind("返现")
+    sandbox.visit("oReader000001")
+    worker.operations.set_policies(DAILY_NEWS, content_check="forum")
+    risky = MESSAGE | {"data": MESSAGE["data"] | {"thing1": {"value": "下单返现五元"}}}
+    assert post(SEND, risky)["errcode"] == 87014
+    assert post(SEND, MESSAGE | {"touser": "oNeverThere"})["errcode"] == -1
+    assert post(SEND, MESSAGE)["errcode"] == 0
+    assert only_job(worker).client == "shop"
+
+
 def test_an_unmapped_legacy_request_goes_out_as_it_is(post: Post, worker: Runtime, sandbox: SandboxClient) -> None:
     """To a host that is not WeChat's the legacy message is sent as it came; its form id serves once."""
     assert post(LEGACY_SEND, LEGACY)["errcode"] == 0
