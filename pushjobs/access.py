@@ -80,8 +80,8 @@ class AccessTokens:
 
     def _open(self, text: str) -> tuple[int, float]:
         try:
-            padding = "=" * (-len(text[:_LONGEST]) % 4)
-            sealed = base64.b64decode(text[:_LONGEST] + padding, altchars=b"-_", validate=True)
+            padded = text[:_LONGEST] + "=" * (-len(text[:_LONGEST]) % 4)
+            sealed = base64.b64decode(padded, altchars=b"-_", validate=True)
             client_no, made_at, _ = self._sealer.open(sealed, _BOUND_TO)
         except (binascii.Error, ValueError, Undecryptable):
             raise UnknownClient("that is no access token") from None

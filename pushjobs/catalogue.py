@@ -72,13 +72,13 @@ class Catalogue:
         return self._ask(app, template_id)
 
     def knows(self, template_id: str) -> bool:
-        """Whether a message of this template is read from memory alone: nobody need be asked about it."""
-        known = self._known.get(template_id)
+        """Whether a message of this template can be read without asking WeChat, for its template or about its text."""
+        app, known = self.app, self._known.get(template_id)
         if known is not None and known.translation is not None:
             known = self._known.get(known.translation.template_id)
-        if known is None or self._app is None or known.check.is_on:
-            return False
-        return known.template is not None or not self._app.is_synced
+        if known is None or known.template is None:
+            return (known is None or not known.check.is_on) and (not app.is_synced or template_id in self._unknown)
+        return not known.check.is_on
 
     def look_up(self, template_id: str) -> Template | None:
         """Return the template of that id as `find` does, but store nothing; None where none was ever read."""

@@ -54,7 +54,7 @@ def list_(directory: Directory = None, as_json: AsJson = False) -> None:
         if as_json:
             show_json([_plain(each) for each in found])
             return
-        zone = runtime.zone
+        zone = runtime.settings.zone
     columns = ("client", "id", "apps", "templates", "may", "#a second", f"added ({zone.key})", "new key", "revoked")
     rows = [
         (

@@ -70,7 +70,7 @@ def application(runtime: Runtime) -> FastAPI:
     app.include_router(health.door())
     refusals = Faults(lambda count, fault: emit(CallbacksRefused(callbacks=count, fault=fault)))
     app.include_router(callback_door(doors, refusals))
-    app.include_router(gateway.door())
+    app.include_router(gateway.door(runtime.settings.pass_through))
     app.include_router(own.door())
     return app
 

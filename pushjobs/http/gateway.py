@@ -7,7 +7,7 @@ characters in a body are taken (40033 there), tokens do not void each other, and
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ _OURS = frozenset({"time", "expires", "lane", "idempotency_key", "reference", "o
 _MESSAGE = frozenset({"touser", "template_id", "page", "data"})
 _SUBSCRIBE = _MESSAGE | _OURS | {"miniprogram_state", "lang"}
 _LEGACY = _MESSAGE | _OURS | {"form_id", "form_id_kind", "emphasis_keyword", "color"}
+_EMPTY_IS_NONE = ("miniprogram_state", "lang", *_OURS)
 
 _Made = TypeVar("_Made")
 _Said = dict[str, object]
@@ -70,8 +71,11 @@ class Gateway:
         self._threads = ThreadPoolExecutor(_RELAYED_AT_ONCE, thread_name_prefix="relay")
         self._relayed = 0
 
-    def door(self) -> APIRouter:
-        """Return the door as routes; what is none of the others may be passed on, or is not granted."""
+    def door(self, passed_on: Iterable[str] = ()) -> APIRouter:
+        """Return the door as routes; what is none of the others may be passed on, or is not granted.
+
+        `passed_on`: paths of the setting's, which may lie where nothing else of WeChat's that we know does.
+        """
         router = APIRouter(redirect_slashes=False)
         doors = {
             "/cgi-bin/token": self._token,
@@ -80,8 +84,9 @@ class Gateway:
             "/cgi-bin/message/wxopen/template/send": self._send_legacy,
             "/cgi-bin/message/wxopen/template/uniform_send": self._send_uniform,
             LOGIN_PATH: self._log_in,
-            **{f"{prefix}/{{rest:path}}": self._pass_on for prefix in _PREFIXES},
+            **dict.fromkeys((f"{prefix}/{{rest:path}}" for prefix in _PREFIXES), self._pass_on),
         }
+        doors |= {path: self._pass_on for path in passed_on if not path.startswith(_PREFIXES)}
         for path, door in doors.items():
             router.add_route(path, self._answering(door), methods=_METHODS)
         return router
@@ -154,6 +159,10 @@ class Gateway:
         for name in arguments:
             if name not in fields:
                 raise Refused(47001, f"{name[:64]} is no field of this call: there are {', '.join(sorted(fields))}")
+        for name in _EMPTY_IS_NONE:
+            # SDKs in languages without a missing value write all fields; WeChat takes the empty ones for its defaults.
+            if arguments.get(name) == "":
+                del arguments[name]
         if fields is _LEGACY:
             arguments.pop("color", None)
             # Without one it is no subscribe message either: it is translated, or its form id is missing.

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pushjobs.clients import SEE_SECONDS, Clients
 from pushjobs.domain.client import Client
-from pushjobs.errors import PushJobsError, TokenExpired, UnknownClient
+from pushjobs.errors import TokenExpired, UnknownClient
 
 __all__ = ["Permission"]
 
@@ -59,5 +59,6 @@ class Permission:
             await self._see()
 
     async def _see(self) -> None:
-        with suppress(PushJobsError):  # without the database they stay who they were
+        # Whatever went wrong, without the database say: they stay who they were, and the next look may succeed.
+        with suppress(Exception):
             await asyncio.to_thread(self.clients.refresh)

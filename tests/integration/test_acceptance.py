@@ -70,8 +70,15 @@ def test_what_wechat_must_be_asked_about_is_left(worker: Runtime, sandbox: Sandb
     worker.catalogue.sync()
     assert sandbox.summary().received == 0
     assert accept(worker, news(1, **LATER), from_memory=True) == [None]
-    [verdict] = accept(worker, news(1, **LATER))
-    assert isinstance(verdict, UnknownTemplate)
+    for from_memory in (False, True):  # it was asked about once, and is remembered as unknown
+        [verdict] = accept(worker, news(1, **LATER), from_memory=from_memory)
+        assert isinstance(verdict, UnknownTemplate)
+
+
+def test_what_was_never_read_needs_no_asking(runtime: Runtime) -> None:
+    """An app whose catalogue was never read takes any template at once."""
+    [verdict] = accept(runtime, news(1, **LATER), from_memory=True)
+    assert isinstance(verdict, AcceptedJob)
 
 
 def test_without_tables_nothing_is_accepted(runtime: Runtime) -> None:

@@ -51,10 +51,12 @@ def test_legacy_templates_are_managed_through_us(post: Post, root: str) -> None:
 def test_passes_on_what_is_listed(sandbox: SandboxClient, settings: Settings, runtime: Runtime) -> None:
     """A path of PUSHJOBS_PASS_THROUGH reaches WeChat with the app's token; any other is not granted."""
     sandbox.visit("oReader")
-    with doors(settings.model_copy(update={"pass_through": (paths.CONTENT_CHECK,)})) as door:
+    listed = (paths.CONTENT_CHECK, "/datacube/no-such-call")
+    with doors(settings.model_copy(update={"pass_through": listed})) as door:
         query = {"access_token": token_of(door, runtime.clients.add("shop"))}
         check = {"content": "好", "version": 2, "scene": 1, "openid": "oReader"}
         assert said(door.post(paths.CONTENT_CHECK, params=query, json=check))["errcode"] == 0
+        assert said(door.post("/datacube/no-such-call", params=query, json={}))["errcode"] == 40066  # WeChat's own word
         for path in (paths.QUOTA, "/wxa/getwxacode", "/cgi-bin/no/such/call"):
             assert said(door.post(path, params=query, json={}))["errcode"] == 48001
     assert all(SECRET not in json.dumps(each.body) for each in sandbox.log())
