@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from benchmarks.measure import cpu_spent
 from pushjobs import settings
 from pushjobs.local.processes import Ended
 from pushjobs.local.up import Up, UpOptions
@@ -84,10 +85,11 @@ def _main() -> None:
 
 
 def _tell(callers: list[_Caller]) -> None:
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(len(callers)) as pool:
+    with cpu_spent() as spent_since, ThreadPoolExecutor(len(callers)) as pool:
+        begun = time.perf_counter()
         done = list(pool.map(_Caller.send, callers))
-    whole = time.perf_counter() - begun
+        whole = time.perf_counter() - begun
+        spent = spent_since()
     accepted = sum(count for count, _ in done)
     took = [each for _, several in done for each in several]
     per_second = accepted / whole
@@ -95,7 +97,9 @@ def _tell(callers: list[_Caller]) -> None:
     print(
         f"{len(callers)} at a time, {size:.1f} MB each: {accepted:,} jobs, {per_second:,.0f}/s "
         f"({'met' if per_second >= _TARGET else 'NOT MET'}: {_TARGET:,}/s); "
-        f"a batch took {statistics.median(took):.2f} s, {max(took):.2f} s at most",
+        f"a batch took {statistics.median(took):.2f} s, {max(took):.2f} s at most; processor us a job: "
+        f"{', '.join(f'{role} {seconds / accepted * 1e6:.0f}' for role, seconds in spent.seconds.items() if seconds)}; "
+        f"others took {spent.others:.0%} of the machine",
         flush=True,
     )
 

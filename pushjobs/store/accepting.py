@@ -7,11 +7,12 @@ that a key can name its job; a number that a known key makes superfluous is simp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from psycopg import Connection as PsycopgConnection
 from sqlalchemy import Connection
 
-from pushjobs.domain.job import JobId, Lane, OnQuota
+from pushjobs.domain.job import JobId, JobState, Lane, OnQuota
 from pushjobs.domain.lifecycle import Transition, target
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store.database import as_json, statement
@@ -35,9 +36,11 @@ _KEEP_KEY = timedelta(days=30)
 """How long an idempotency key outlives its job's deadline (fine print 12.19)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    """A job about to be stored. `released`: published by its maker right after the commit, not by a tick."""
+class NewJob(NamedTuple):
+    """A job about to be stored. `released`: published by its maker right after the commit, not by a tick.
+
+    A tuple because ten thousand are made for a batch: a frozen dataclass of so many fields takes three times as long.
+    """
 
     id: JobId
     app_no: int
@@ -187,7 +190,7 @@ def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
     assert isinstance(driver, PsycopgConnection)  # noqa: S101 - narrows the type; the engine has no other driver
     with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
         for job in jobs:
-            # As texts: the driver takes half of its time to write moments, and here each is written once.
+            # As plain texts: the driver takes half of its time to write moments and enums.
             planned_at, expires_at = str(job.planned_at), str(job.expires_at)
             copy.write_row(
                 (
@@ -195,9 +198,9 @@ def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
                     job.app_no,
                     job.template_no,
                     job.content_no,
-                    job.lane,
-                    _state(job),
-                    job.on_quota,
+                    job.lane.value,
+                    _state(job).value,
+                    job.on_quota.value,
                     0,
                     planned_at,
                     planned_at,
@@ -211,7 +214,7 @@ def _copy(connection: Connection, jobs: Sequence[NewJob]) -> None:
             )
 
 
-def _state(job: NewJob) -> str:
+def _state(job: NewJob) -> JobState:
     return target(Transition.RELEASE if job.released else Transition.GIVE_BACK)
 
 
