@@ -106,7 +106,8 @@ SELECT app_no, key, decode(fingerprint, 'hex'), job_id, keep_until
   FROM json_to_recordset(:claims) AS c(app_no smallint, key text, fingerprint text, job_id bigint,
                                        keep_until timestamptz)
  ORDER BY app_no, key
-    ON CONFLICT DO NOTHING""")
+    ON CONFLICT DO NOTHING
+ RETURNING app_no, key""")
 _READ_KEYS = statement("""
 SELECT k.app_no, k.key, k.fingerprint, k.job_id
   FROM json_to_recordset(:claims) AS c(app_no smallint, key text)
@@ -144,11 +145,17 @@ def claim_keys(connection: Connection, claims: Sequence[KeyClaim]) -> dict[tuple
             for claim in claims
         ]
     )
-    connection.execute(_CLAIM_KEYS, {"claims": rows})
-    return {
-        (row.app_no, row.key): Claimed(job_id=JobId(row.job_id), fingerprint=row.fingerprint)
-        for row in connection.execute(_READ_KEYS, {"claims": rows})
+    ours = {(app_no, key) for app_no, key in connection.execute(_CLAIM_KEYS, {"claims": rows})}
+    owners = {
+        (claim.app_no, claim.key): Claimed(job_id=claim.job_id, fingerprint=claim.fingerprint)
+        for claim in claims
+        if (claim.app_no, claim.key) in ours
     }
+    if len(ours) < len(claims):
+        others = [{"app_no": each.app_no, "key": each.key} for each in claims if (each.app_no, each.key) not in ours]
+        for row in connection.execute(_READ_KEYS, {"claims": as_json(others)}):
+            owners[row.app_no, row.key] = Claimed(job_id=JobId(row.job_id), fingerprint=row.fingerprint)
+    return owners
 
 
 def known_keys(connection: Connection, app_no: int, keys: Sequence[str]) -> set[str]:

@@ -110,17 +110,20 @@ class Lookup:
 
     def recipient(self, appid: str, touser: str) -> bytes:
         """Return the 16-byte hash under which an app's user is found."""
-        begun = self._begun.copy()
-        begun.update(f"{appid}\0{touser}".encode())
-        return begun.digest()[:_HASH_BYTES]
+        return self._hash(f"{appid}\0{touser}".encode())
 
     def form_id(self, appid: str, form_id: str) -> bytes:
         """Return the 16-byte hash under which an app's legacy form id is found."""
-        return hmac.digest(self._key, f"form_id\0{appid}\0{form_id}".encode(), hashlib.sha256)[:_HASH_BYTES]
+        return self._hash(f"form_id\0{appid}\0{form_id}".encode())
 
     def body(self, value: object) -> bytes:
         """Return the 16-byte fingerprint of a request body (anything JSON can say)."""
-        return hmac.digest(self._key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), hashlib.sha256)[:_HASH_BYTES]
+        return self._hash(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+    def _hash(self, value: bytes) -> bytes:
+        begun = self._begun.copy()
+        begun.update(value)
+        return begun.digest()[:_HASH_BYTES]
 
 
 def key_id(key: bytes) -> bytes:
