@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 SDKS := tests/acceptance/sdks
 
-.PHONY: help install install-dev sdks demo up test test-full check format docs bench bench-doors bench-pending chaos lock clean
+.PHONY: help install install-dev sdks demo up test test-full check format docs bench bench-batches bench-doors bench-pending chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -78,6 +78,9 @@ docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 
 bench: $(VENV)/installed-dev ## measure the send path
 	@$(RUN) benchmarks
+
+bench-batches: $(VENV)/installed-dev ## measure batches of jobs at the HTTP door (a minute)
+	@$(RUN) benchmarks.batches
 
 bench-doors: $(VENV)/installed-dev ## measure single sends at the HTTP door (a minute)
 	@$(RUN) benchmarks.doors

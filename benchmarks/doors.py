@@ -1,4 +1,4 @@
-"""`python -m benchmarks.doors`: single sends at the drop-in door, one process of it, everything else idle.
+"""`python -m benchmarks.doors`: single sends at the drop-in door or at `/v1`, one process, everything else idle.
 
 Real processes, real servers with fsync. Each send is a request of its own over a kept-alive connection, and its job is
 for a far-off time, so that nothing but the accepting works. First as fast as the door answers, then at half of that.
@@ -29,6 +29,8 @@ from pushjobs.runtime import Runtime
 from pushjobs.sandbox.catalogue import DAILY_NEWS
 
 _TARGET, _TARGET_P99 = 1_000, 0.100
+_ACCEPTED = (b'"errcode":0,', b'"state":"scheduled"')
+"""What the answer to an accepted send holds, at either door."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class _Caller(asyncio.Protocol):
     def on_message_complete(self) -> None:
         now = time.perf_counter()
         self._took.append(now - self._began)
-        self.refused += b'"errcode":0,' not in self._body
+        self.refused += not any(word in self._body for word in _ACCEPTED)
         if now >= self._until:
             self.done.set_result(None)
             return
@@ -85,8 +87,8 @@ class _Caller(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
-async def _measure(address: str, token: str, *, connections: int, seconds: float, rate: float | None) -> Figures:
-    loop, took, requests = asyncio.get_running_loop(), list[float](), _requests(token)
+async def _measure(address: str, head: str, *, connections: int, seconds: float, rate: float | None) -> Figures:
+    loop, took, requests = asyncio.get_running_loop(), list[float](), _requests(head)
     host, port = urlsplit(address).hostname, urlsplit(address).port
     began = time.perf_counter()
     apart = connections / rate if rate else 0.0
@@ -105,8 +107,7 @@ async def _measure(address: str, token: str, *, connections: int, seconds: float
     return Figures(per_second=(len(took) - refused) / whole, p50=cuts[49], p99=cuts[98], refused=refused)
 
 
-def _requests(token: str) -> Iterator[bytes]:
-    head = f"POST /cgi-bin/message/subscribe/send?access_token={token} HTTP/1.1\r\nHost: localhost\r\n"
+def _requests(head: str) -> Iterator[bytes]:
     for number in count():
         message = {
             "touser": f"oReader{number:021d}",
@@ -127,6 +128,7 @@ def _main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.doors", description=__doc__)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--own", action="store_true", help="send to our own API, /v1/jobs")
     chosen = parser.parse_args()
     settings.forget_environment()
     with tempfile.TemporaryDirectory(prefix="pushjobs-doors-") as directory:
@@ -141,23 +143,28 @@ def _main() -> None:
         with Up(options, _report) as running:
             running.ready()
             address = running.addresses["http"]
-            token = _token(address, Path(directory))
+            head = _head(address, Path(directory), is_own=chosen.own)
             for rate in (None, None, _TARGET / 2):
                 figures = uvloop.run(
-                    _measure(address, token, connections=chosen.connections, seconds=chosen.seconds, rate=rate)
+                    _measure(address, head, connections=chosen.connections, seconds=chosen.seconds, rate=rate)
                 )
                 _tell(figures, rate, chosen.connections)
 
 
-def _token(address: str, directory: Path) -> str:
+def _head(address: str, directory: Path, *, is_own: bool) -> str:
+    """Return how every request begins: where it goes, and who asks."""
     made = Runtime(settings.load(directory))
     try:
         made.catalogue.sync()
         client = made.clients.add("benchmark")
     finally:
         made.close()
+    if is_own:
+        who = f"Authorization: Bearer {client.client.id}.{client.key}"
+        return f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n{who}\r\n"
     query = {"grant_type": "client_credential", "appid": client.client.id, "secret": client.key}
-    return str(httpx.get(f"{address}/cgi-bin/token", params=query, trust_env=False).json()["access_token"])
+    token = httpx.get(f"{address}/cgi-bin/token", params=query, trust_env=False).json()["access_token"]
+    return f"POST /cgi-bin/message/subscribe/send?access_token={token} HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def _tell(figures: Figures, rate: float | None, connections: int) -> None:

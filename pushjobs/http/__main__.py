@@ -37,6 +37,9 @@ def main(argv: Sequence[str]) -> None:
     except (OSError, OverflowError) as error:
         parser.exit(1, f"pushjobs.http: cannot listen at {given.host}, port {given.port}: {error}\n")
     _spare_the_collector()
+    # While a batch is read, others wait for their turns. Beside batches without a pause single sends took 170 ms at
+    # p99 with Python's 5 ms, and take 56 ms with this; batches take no longer.
+    sys.setswitchinterval(0.001)
     server(app).run(sockets=[listening])
 
 

@@ -120,7 +120,7 @@ def _asked(route: Route, request: Request, body: bytes) -> Asked:
 def _worded(answer: Answer, request: Request) -> Response:
     headers = dict(answer.headers)
     body = orjson.dumps(answer.value, option=_OPTIONS)
-    if request.method == "GET":
+    if request.method in {"GET", "HEAD"}:
         headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=_ETAG_BYTES).hexdigest()}"'
         # To be asked for again each time, and only by whom it was for.
         headers["Cache-Control"] = "private, no-cache"
