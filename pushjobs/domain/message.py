@@ -29,6 +29,8 @@ __all__ = [
     "Message",
     "MiniProgramState",
     "find_faults",
+    "has_form_of_touser",
+    "is_storable",
     "read_content",
     "read_message",
     "read_template_id",
@@ -138,6 +140,9 @@ _KEY = re.compile("[a-z_]+[0-9]+")
 _NOT_STORED = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+has_form_of_touser: Callable[[str], object] = re.compile(f"[!-~]{{1,{_IDENTIFIER_LENGTH}}}").fullmatch
+"""Whether `read_touser` would take this text, something true or None: a quicker look at a million of them."""
+
 _Choice = TypeVar("_Choice", FormIdKind, Lang, MiniProgramState)
 
 
@@ -199,6 +204,12 @@ def read_touser(arguments: Mapping[str, object]) -> str:
     return _identifier(arguments, "touser", "the user's openid")
 
 
+def is_storable(value: str) -> bool:
+    """Whether a text can be stored and sent at all: it holds no NUL and no half of a surrogate pair."""
+    # What is printable holds neither, and that is asked in half the time.
+    return value.isprintable() or _NOT_STORED.search(value) is None
+
+
 def _content(
     arguments: Mapping[str, object], template: Template | None, keyword_fault: KeywordFault, *, is_legacy: bool
 ) -> Content:
@@ -239,7 +250,7 @@ def _optional_text(arguments: Mapping[str, object], name: str, longest: int) -> 
         raise InvalidMessage(name, fault, f"give a text of up to {longest} characters, or leave it out")
     if len(value) > longest:
         raise InvalidMessage(name, f"is {len(value)} characters long", f"it has up to {longest}")
-    if _CONTROL.search(value) or _NOT_STORED.search(value):
+    if _CONTROL.search(value) or not is_storable(value):
         raise InvalidMessage(name, "holds a control character or half a surrogate pair", "give plain text")
     return value
 
@@ -346,7 +357,7 @@ def _text(name: str, value: object) -> str:
         raise InvalidMessage(name, "has no value", 'write {"value": "text"} or "text"')
     if not isinstance(value, str):
         raise InvalidMessage(name, f"is no text ({type(value).__name__})", 'write {"value": "text"} or "text"')
-    if _NOT_STORED.search(value):
+    if not is_storable(value):
         raise InvalidMessage(name, "holds a NUL or half a surrogate pair", "give text that UTF-8 can write")
     return value
 
