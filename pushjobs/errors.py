@@ -18,6 +18,7 @@
     ├── Unreachable             PostgreSQL, Redis or WeChat does not answer at its address
     ├── NotReady                the database lacks our tables, or has another release's
     ├── Undecryptable           no key of ours opens a stored value
+    ├── ContentUnfetched        the feed that a campaign's content comes from cannot be had, or says nothing
     └── CallRefused             WeChat answered a call of ours with an error code
         └── CredentialsRefused      WeChat does not accept our appid and secret
 
@@ -33,6 +34,7 @@ __all__ = [
     "CallRefused",
     "ContentRefused",
     "ContentUnchecked",
+    "ContentUnfetched",
     "CredentialsRefused",
     "InvalidCallback",
     "InvalidFile",
@@ -138,6 +140,10 @@ class NotReady(PushJobsError):
 
 class Undecryptable(PushJobsError):
     """No key of ours opens a stored value."""
+
+
+class ContentUnfetched(PushJobsError):
+    """A campaign's feed cannot be fetched or read; the message says what happened, and nothing of what it holds."""
 
 
 class CallRefused(PushJobsError):
