@@ -19,6 +19,7 @@
     ├── NotReady                the database lacks our tables, or has another release's
     ├── Undecryptable           no key of ours opens a stored value
     ├── AudienceUnread          an audience cannot be read, or not to its end
+    ├── ContentUnfetched        the feed that a campaign's content comes from cannot be had, or says nothing
     └── CallRefused             WeChat answered a call of ours with an error code
         └── CredentialsRefused      WeChat does not accept our appid and secret
 
@@ -35,6 +36,7 @@ __all__ = [
     "CallRefused",
     "ContentRefused",
     "ContentUnchecked",
+    "ContentUnfetched",
     "CredentialsRefused",
     "InvalidCallback",
     "InvalidFile",
@@ -157,6 +159,10 @@ class AudienceUnread(PushJobsError):
     def __reduce__(self) -> tuple[type["AudienceUnread"], tuple[str, str, str]]:
         """Cross process borders whole."""
         return type(self), (self.audience, self.fault, self.rule)
+
+
+class ContentUnfetched(PushJobsError):
+    """A campaign's feed cannot be fetched or read; the message says what happened, and nothing of what it holds."""
 
 
 class CallRefused(PushJobsError):

@@ -72,6 +72,7 @@ class Settings(AppSettings, BaseSettings):
     retention_days: int = Field(default=30, ge=1, le=3650, description="Days a closed job is kept; one in doubt stays.")
     dead_retention_days: int = Field(default=90, ge=1, le=3650, description="The same for dead jobs, to be replayed.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
+    private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
 
     @field_validator("wechat_fallback_urls", mode="before")
     @classmethod

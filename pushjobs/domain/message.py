@@ -28,11 +28,13 @@ __all__ = [
     "Lang",
     "Message",
     "MiniProgramState",
+    "can_be_stored",
     "find_faults",
     "has_form_of_touser",
     "is_storable",
     "read_content",
     "read_message",
+    "read_page",
     "read_template_id",
     "read_texts",
     "read_touser",
@@ -192,6 +194,16 @@ def read_texts(data: object) -> dict[str, str]:
     if refusal := next(_form_faults(data, texts, may_be_empty=False), None):
         raise refusal
     return texts
+
+
+def read_page(arguments: Mapping[str, object]) -> str | None:
+    """Read which page the message opens, None for none, or refuse it with `InvalidMessage`."""
+    return _page(arguments)
+
+
+def can_be_stored(text: str) -> bool:
+    """Say whether a text can be written as UTF-8 and kept: it holds no NUL and no half of a surrogate pair."""
+    return _NOT_STORED.search(text) is None
 
 
 def read_template_id(arguments: Mapping[str, object]) -> str:
