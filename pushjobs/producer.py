@@ -12,17 +12,18 @@ from itertools import islice
 from typing import Any, Self, Unpack
 
 from pushjobs import claims, clock
+from pushjobs.app_parts import AppParts
+from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.checking import Checked, check
 from pushjobs.claims import Row
-from pushjobs.consenting import Granted, Ledger
+from pushjobs.consenting import Granted
 from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane, read_state
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, NotFound, NotPossible
-from pushjobs.forgetting import Forgetting, Forgotten
-from pushjobs.inspection import Inspection, Why
+from pushjobs.forgetting import Forgotten
+from pushjobs.inspection import Why
 from pushjobs.making import described, new_job
-from pushjobs.mapping import Mappings
 from pushjobs.rejections import Rejected, Rejection
 from pushjobs.release import Releaser
 from pushjobs.request import (
@@ -30,7 +31,6 @@ from pushjobs.request import (
     JobArguments,
     Request,
     StoredContent,
-    Terms,
     named_app,
     read_request,
     read_shared,
@@ -41,10 +41,9 @@ from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
-from pushjobs.vetting import Vetting
 from pushjobs.wechat.login import Login
 
-__all__ = ["AppParts", "Producer", "Rejection", "Report"]
+__all__ = ["Producer", "Rejection", "Report"]
 
 _CHUNK = 5000
 _MOST_FOUND = 1000
@@ -63,24 +62,6 @@ class Report:
     rejected: Rejected = field(default_factory=Rejected)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AppParts:
-    """What the verbs use of one app."""
-
-    terms: Terms
-    inspection: Inspection
-    vetting: Vetting
-    ledger: Ledger
-    mappings: Mappings
-    forgetting: Forgetting
-    exchange_code: Callable[..., Login]
-
-    @property
-    def app_no(self) -> int:
-        """Our number for the app."""
-        return self.terms.catalogue.app.app_no
-
-
 class Producer:
     """Accepts jobs and changes them; safe to share between threads.
 
@@ -96,10 +77,13 @@ class Producer:
         parts: Callable[[object], AppParts],
         releaser: Releaser,
         *,
+        campaigns: Campaigns,
         sealer: Sealer,
         lookup: Lookup,
     ) -> None:
         """`parts` gives those of an app by its appid, None for the one that is meant; raises InvalidInput."""
+        self.campaigns = campaigns
+        """What is sent to many users again and again, in every app of the installation."""
         self._database = database
         self._parts = parts
         self._releaser = releaser
@@ -133,6 +117,7 @@ class Producer:
             self._database,
             lambda other: parts(appid if other is None else other),
             self._releaser,
+            campaigns=self.campaigns,
             sealer=self._sealer,
             lookup=self._lookup,
         )

@@ -13,13 +13,16 @@ import structlog
 from pushjobs.domain.events import (
     AllowanceUnknown,
     AppUnreadable,
+    AudienceUnreadable,
     BatchDropped,
     CallbacksNotKept,
     CallbacksRefused,
     CallBroke,
     CallsMoved,
+    CampaignNotTaken,
     CatalogueUnread,
     ContentsUnchecked,
+    ContentUnread,
     DatabaseSteppedBack,
     Event,
     EventsApplied,
@@ -29,6 +32,7 @@ from pushjobs.domain.events import (
     MessageUnreadable,
     Paused,
     PushesNotTaken,
+    RunFailed,
     SettleBroke,
     SettleRepeated,
     SliceSettled,
@@ -39,7 +43,9 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, AppUnreadable, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
+    *(AllowanceUnknown, AppUnreadable, AudienceUnreadable, CampaignNotTaken),
+    *(ContentUnread, RunFailed),
+    *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
     *(MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
 )
