@@ -14,6 +14,7 @@ import typer
 from pushjobs.cli.administration import database
 from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
+from pushjobs.cli.campaigns import campaign
 from pushjobs.cli.chaos import chaos
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
@@ -51,6 +52,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(apps)
+app.add_typer(campaign)
 app.add_typer(consent)
 app.add_typer(callback)
 app.add_typer(template)
