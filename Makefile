@@ -8,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 
-.PHONY: help install install-dev demo up test test-full check format docs bench bench-pending chaos lock clean
+.PHONY: help install install-dev demo demo-campaign up test test-full check format docs bench bench-campaigns bench-pending chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +42,9 @@ install-dev: $(VENV)/installed-dev ## the same with what tests and checks need
 demo: $(VENV)/installed ## watch 300 notices being scheduled, sent and counted
 	@$(PUSHJOBS) demo
 
+demo-campaign: $(VENV)/installed ## watch the daily news going to 100,000 readers (some two minutes)
+	@$(VENV)/bin/python examples/daily_news/run.py
+
 up: $(VENV)/installed ## run everything on this machine, with the WeChat sandbox
 	@$(PUSHJOBS) up --sandbox
 
@@ -69,6 +72,9 @@ docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 
 bench: $(VENV)/installed-dev ## measure the send path
 	@$(RUN) benchmarks
+
+bench-campaigns: $(VENV)/installed-dev ## measure what a campaign to a million costs (some minutes)
+	@$(RUN) benchmarks.campaigns
 
 bench-pending: $(VENV)/installed-dev ## measure what ten million pending jobs cost (some minutes)
 	@$(RUN) benchmarks.pending
