@@ -10,7 +10,6 @@ two seconds before something is sealed. So a key may seal as soon as every proce
 """
 
 import hashlib
-import hmac
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ _VERSION = b"\x01"
 _ID_BYTES, _NONCE_BYTES = 4, 12
 _HEAD_BYTES = 1 + _ID_BYTES + _NONCE_BYTES
 _HASH_BYTES = 16
+_BLOCK_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +99,35 @@ class Lookup:
     """The blind index: equal inputs give equal hashes, which tell nothing without the key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        # HMAC's two halves with the key taken in already: the hash of a user, of which there are a million at once,
+        # takes 1.5 µs so, and 3.5 µs by `hmac.digest`.
+        block = (key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     @property
     def fingerprint(self) -> str:
         """A short name of the key, for comparing; tells nothing about it."""
-        return hmac.digest(self._key, b"fingerprint", hashlib.sha256)[:8].hex()
+        return self._hash(b"fingerprint")[:8].hex()
 
     def recipient(self, appid: str, touser: str) -> bytes:
         """Return the 16-byte hash under which an app's user is found."""
-        return hmac.digest(self._key, f"{appid}\0{touser}".encode(), hashlib.sha256)[:_HASH_BYTES]
+        return self._hash(f"{appid}\0{touser}".encode())[:_HASH_BYTES]
 
     def form_id(self, appid: str, form_id: str) -> bytes:
         """Return the 16-byte hash under which an app's legacy form id is found."""
-        return hmac.digest(self._key, f"form_id\0{appid}\0{form_id}".encode(), hashlib.sha256)[:_HASH_BYTES]
+        return self._hash(f"form_id\0{appid}\0{form_id}".encode())[:_HASH_BYTES]
 
     def body(self, value: object) -> bytes:
         """Return the 16-byte fingerprint of a request body (anything JSON can say)."""
-        return hmac.digest(self._key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), hashlib.sha256)[:_HASH_BYTES]
+        return self._hash(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))[:_HASH_BYTES]
+
+    def _hash(self, value: bytes) -> bytes:
+        """Return HMAC-SHA-256 (RFC 2104)."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def key_id(key: bytes) -> bytes:

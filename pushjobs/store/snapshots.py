@@ -8,7 +8,7 @@ too, under the run's row: whoever comes second finds the cursor moved, and begin
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from psycopg import Connection as PsycopgConnection
@@ -24,6 +24,8 @@ Member = tuple[bytes, bytes]
 
 _A_COPY = 20_000
 """Rows a COPY: each is a statement of its own, and the longest a statement may take is bounded."""
+
+_A_PIECE = 1_000
 
 _LOADING = """
 CREATE TEMPORARY TABLE loading (number integer, recipient bytea, sealed bytea) ON COMMIT DROP"""
@@ -127,9 +129,14 @@ def copy_in(connection: Connection, members: Iterable[Member]) -> None:
     numbered = enumerate(members)
     with driver.cursor() as cursor:
         cursor.execute(_LOADING)
-        while block := _written(islice(numbered, _A_COPY)):
+        for first in numbered:
             with cursor.copy(_COPY) as copy:
-                copy.write(block)
+                copy.write(_HEAD)
+                rows = chain([first], islice(numbered, _A_COPY - 1))
+                # Piece by piece, so that PostgreSQL takes in one while the next is being sealed.
+                while piece := _written(islice(rows, _A_PIECE)):
+                    copy.write(piece)
+                copy.write(_TAIL)
         cursor.execute(_UNBOUNDED)
 
 
@@ -150,7 +157,6 @@ def drop(connection: Connection, run_no: int, *, limit: int) -> int:
 
 
 def _written(rows: Iterator[tuple[int, Member]]) -> bytes:
-    """Write rows as COPY reads them in binary; nothing for none."""
+    """Write rows as COPY reads them in binary."""
     pack = _ROW.pack
-    parts = [pack(3, 4, number, 16, recipient, len(sealed)) + sealed for number, (recipient, sealed) in rows]
-    return b"".join((_HEAD, *parts, _TAIL)) if parts else b""
+    return b"".join(pack(3, 4, number, 16, recipient, len(sealed)) + sealed for number, (recipient, sealed) in rows)
