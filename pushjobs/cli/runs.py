@@ -25,6 +25,7 @@ from pushjobs.store.runs import Run
 __all__ = ["Named", "read_named", "register", "show_rehearsal", "show_run", "show_runs", "watched"]
 
 _LOOK_SECONDS = 0.5
+_TOLD = (JobState.SENT, JobState.REFUSED)
 _LOOK_SHARE = 10
 """Counting may take a tenth of the time that it is watched."""
 
@@ -152,12 +153,13 @@ def show_runs(found: Sequence[Run], zone: ZoneInfo) -> None:
                 "" if each.recipients is None else f"{each.recipients:,}",
                 f"{counted[JobState.SENT]:,}",
                 f"{counted[JobState.REFUSED]:,}",
-                f"{sum(counted.values()) - counted[JobState.SENT] - counted[JobState.REFUSED]:,}",
+                f"{sum(jobs for state, jobs in counted.items() if state.is_final and state not in _TOLD):,}",
+                f"{sum(jobs for state, jobs in counted.items() if not state.is_final):,}",
                 each.note or "",
             )
         )
-    columns = ("#run", f"instant ({zone.key})", "state", "why", "#planned", "#sent", "#refused", "#other", "note")
-    show_table(columns, rows)
+    columns = ("#run", f"instant ({zone.key})", "state", "why", "#planned", "#sent", "#refused", "#other", "#waiting")
+    show_table((*columns, "note"), rows)
 
 
 def read_named(named: str) -> str | int:
@@ -245,7 +247,7 @@ def show_rehearsal(found: Rehearsal, zone: ZoneInfo) -> None:
     for each in found.samples:
         stdout().print()
         texts = [(key, text) for key, text in each.content.data]
-        show_pairs([("to", each.touser), *texts, ("page", each.content.page or "")])
+        show_pairs([("to", each.touser), *texts, *([("page", each.content.page)] if each.content.page else [])])
 
 
 def _private(path: Path) -> TextIO:
