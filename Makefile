@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 SDKS := tests/acceptance/sdks
 
-.PHONY: help install install-dev sdks demo up test test-full check format docs bench bench-batches bench-doors bench-pending chaos lock clean
+.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs bench bench-batches bench-campaigns bench-doors bench-pending chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +51,9 @@ install-dev: $(VENV)/installed-dev sdks ## the same with what tests and checks n
 demo: $(VENV)/installed ## watch 300 notices being scheduled, sent and counted
 	@$(PUSHJOBS) demo
 
+demo-campaign: $(VENV)/installed ## watch the daily news going to 100,000 readers (some two minutes)
+	@$(VENV)/bin/python examples/daily_news/run.py
+
 up: $(VENV)/installed ## run everything on this machine, with the WeChat sandbox
 	@$(PUSHJOBS) up --sandbox
 
@@ -84,6 +87,9 @@ bench-batches: $(VENV)/installed-dev ## measure batches of jobs at the HTTP door
 
 bench-doors: $(VENV)/installed-dev ## measure single sends at the HTTP door (a minute)
 	@$(RUN) benchmarks.doors
+
+bench-campaigns: $(VENV)/installed-dev ## measure what a campaign to a million costs (some minutes)
+	@$(RUN) benchmarks.campaigns
 
 bench-pending: $(VENV)/installed-dev ## measure what ten million pending jobs cost (some minutes)
 	@$(RUN) benchmarks.pending

@@ -1,4 +1,4 @@
-"""The timetable: what beat ticks, how often and why. Campaigns declared in code will stand here too.
+"""The timetable: what beat ticks, how often and why; and the campaigns declared in code.
 
 Every tick is idempotent, so two beats are safe, and a tick that is not taken up in time is worth nothing: it expires.
 """
@@ -39,6 +39,19 @@ TICKS = {
         "schedule": 2.0,
         "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
     },
+    # Each second: plans the runs of campaigns, fetches what they say a minute ahead, opens and closes them.
+    "campaigns": {
+        "task": TaskName.CAMPAIGNS,
+        "schedule": 1.0,
+        "options": {"queue": QueueName.CAMPAIGNS, "expires": 3.0},
+    },
+    # Each second: reads audiences and makes jobs, ten minutes ahead of the instant. A task of its own, which may take
+    # seconds, so that no other run's content waits for it.
+    "expand": {
+        "task": TaskName.EXPAND,
+        "schedule": 1.0,
+        "options": {"queue": QueueName.CAMPAIGNS, "expires": 3.0},
+    },
     # Every minute, for at most 5 s: some 30 million jobs a day at least. Not among the ticks, for a release must not
     # wait for it.
     "prune": {
@@ -60,3 +73,9 @@ TICKS = {
         "options": {"queue": QueueName.BULK, "expires": 60.0},
     },
 }
+
+# What is sent to many users again and again: arguments by key, as `push.campaigns.add` takes them. Read when the
+# workers start; what is changed here is planned anew then, and what is taken out is retired. There is one to look at in
+# `examples/daily_news/beat_schedule.py`. Where the workers are started in a directory that has a module of this name,
+# its campaigns count.
+CAMPAIGNS: dict[str, dict[str, object]] = {}

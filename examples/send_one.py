@@ -1,7 +1,7 @@
 """Send one push ten seconds from now, and move it.
 
 Before it, in another terminal: pushjobs up --sandbox
-"""  # noqa: INP001 - a script
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ job = push.send(
     time=soon,
     reference="OD20261123000128",
 )
-print(f"job {job.id} is {job.state} for {job.time:%H:%M:%S} UTC")  # noqa: T201 - an example speaks
+print(f"job {job.id} is {job.state} for {job.time:%H:%M:%S} UTC")
 
 job = push.reschedule(job.id, time=soon + timedelta(seconds=5))
-print(f"moved to {job.time:%H:%M:%S}; look at it with: pushjobs show {job.id}")  # noqa: T201 - an example speaks
+print(f"moved to {job.time:%H:%M:%S}; look at it with: pushjobs show {job.id}")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pushjobs.account import Account
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import KnownApp
+from pushjobs.campaigns.parts import Parts
 from pushjobs.catalogue import Catalogue
 from pushjobs.connections import Connections
 from pushjobs.consenting import Ledger
@@ -90,11 +91,22 @@ class ConnectedApp:
         return AppParts(
             terms=self.terms,
             inspection=self.inspection,
-            vetting=Vetting(database, self.catalogue, self._check_contents, emit=emit),
+            vetting=self._vetting,
             ledger=Ledger(database, self.terms, lookup=self._connections.lookup),
             mappings=Mappings(database, self.catalogue),
             forgetting=self.forgetting,
             exchange_code=self._exchange_code,
+        )
+
+    @cached_property
+    def campaign_parts(self) -> Parts:
+        """What campaigns use."""
+        return Parts(
+            app_no=self.catalogue.app.app_no,
+            terms=self.terms,
+            vetting=self._vetting,
+            limit=self.limit,
+            admittance=self._admittance,
         )
 
     @cached_property
@@ -235,6 +247,10 @@ class ConnectedApp:
             return False
         self.delivery.close()
         return True
+
+    @cached_property
+    def _vetting(self) -> Vetting:
+        return Vetting(self._connections.database, self.catalogue, self._check_contents, emit=emit)
 
     @cached_property
     def _admittance(self) -> Admittance:

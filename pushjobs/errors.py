@@ -24,6 +24,8 @@
     ├── Unreachable             PostgreSQL, Redis or WeChat does not answer at its address
     ├── NotReady                the database lacks our tables, or has another release's
     ├── Undecryptable           no key of ours opens a stored value
+    ├── AudienceUnread          an audience cannot be read, or not to its end
+    ├── ContentUnfetched        the feed that a campaign's content comes from cannot be had, or says nothing
     └── CallRefused             WeChat answered a call of ours with an error code
         └── CredentialsRefused      WeChat does not accept our appid and secret
 
@@ -36,9 +38,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 __all__ = [
+    "AudienceUnread",
     "CallRefused",
     "ContentRefused",
     "ContentUnchecked",
+    "ContentUnfetched",
     "CredentialsRefused",
     "FormIdUsedUp",
     "InvalidCallback",
@@ -174,6 +178,27 @@ class NotReady(PushJobsError):
 
 class Undecryptable(PushJobsError):
     """No key of ours opens a stored value."""
+
+
+class AudienceUnread(PushJobsError):
+    """A campaign's audience cannot be read, or not to its end; what is wrong with single rows is no such fault.
+
+    `audience` says which for people, `fault` what is wrong with it, `rule` what to do. None holds a value of a row.
+    """
+
+    def __init__(self, audience: str, fault: str, rule: str) -> None:
+        super().__init__(f"the audience {audience} {fault}: {rule}")
+        self.audience = audience
+        self.fault = fault
+        self.rule = rule
+
+    def __reduce__(self) -> tuple[type["AudienceUnread"], tuple[str, str, str]]:
+        """Cross process borders whole."""
+        return type(self), (self.audience, self.fault, self.rule)
+
+
+class ContentUnfetched(PushJobsError):
+    """A campaign's feed cannot be fetched or read; the message says what happened, and nothing of what it holds."""
 
 
 class CallRefused(PushJobsError):

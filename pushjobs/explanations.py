@@ -27,6 +27,7 @@ class Rule(StrEnum):
 
     NOT_DUE = "not_due"
     PAUSED = "paused"
+    RUN = "run"
     BREAKER = "breaker"
     APP_BUDGET = "app_budget"
     QUIET_HOURS = "quiet_hours"
@@ -160,6 +161,20 @@ def _paused(case: Case) -> Explanation | None:
     return Explanation(rule, _paused_words(case, pause), None if pause.until is None else max(pause.until, case.turn))
 
 
+def _run(case: Case) -> Explanation | None:
+    """Say what its campaign's run waits for; one that was stopped ends its jobs within seconds."""
+    run = case.facts.run
+    if run is None or (run.state.lets_jobs_leave and not run.is_paused):
+        return None
+    of = f"It is of the run {run.run_no} of the campaign {run.key}, which"
+    if run.state.ends_jobs is not None:
+        return Explanation(Rule.RUN, f"{of} is {run.state}: it ends with it within seconds.")
+    if run.is_paused:
+        return Explanation(Rule.RUN, f"{of} is paused until somebody resumes.")
+    when = max(run.begins_at, case.turn)
+    return Explanation(Rule.RUN, f"{of} begins at {case.local(run.begins_at)}, when its content is there.", when)
+
+
 def _holding(case: Case) -> list[Pause]:
     return [each for each in case.pauses if each.holds(case.facts.template_no, case.job.lane)]
 
@@ -266,6 +281,7 @@ _RULES: tuple[_Rule, ...] = (
     _under_way,
     _deadline,
     _paused,
+    _run,
     _put_off,
     _not_due,
     _quiet,
@@ -361,4 +377,7 @@ _CLOSED = {
     Reason.RECEIPT: "its answer was lost, and WeChat told of it afterwards",
     Reason.LATE_ANSWER: "its answer came late",
     Reason.FORGOTTEN: "its user was forgotten",
+    Reason.RUN_CANCELLED: "its campaign's run was cancelled",
+    Reason.NOTHING_NEW: "its campaign's feed had nothing new",
+    Reason.NO_CONTENT: "its campaign's content could not be fetched",
 }

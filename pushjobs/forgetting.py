@@ -70,6 +70,8 @@ class Forgetting:
         # them too. Form ids come first of all: whose they are is known by jobs.
         with self._database.transaction() as connection:
             erasing.erase_told(connection, users)
+        with self._database.transaction() as connection:
+            erasing.erase_planned(connection, users)
         self._erase_pushes(app_no, hashes)
         with self._database.transaction() as connection:
             erasing.ask(connection, users)

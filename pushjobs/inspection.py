@@ -139,7 +139,7 @@ class Inspection:
             in_force = pauses.active(connection, facts.app_no)
             # Behind a pause of its own template it stands in line with it.
             paused = paused_templates(in_force, job.lane) - {facts.template_no}
-            place = inspecting.ahead(connection, facts.app_no, job, paused=paused) if job.state in _WAITING else None
+            place = inspecting.ahead(connection, facts, job, paused=paused) if job.state in _WAITING else None
             case = Case(
                 job=job,
                 facts=facts,

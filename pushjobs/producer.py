@@ -14,6 +14,7 @@ from typing import Any, Self, Unpack
 from pushjobs import clock
 from pushjobs.app_parts import AppParts
 from pushjobs.batches import AcceptedJob, Batches, Outcome, note
+from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.checking import Checked, check
 from pushjobs.claims import Row
 from pushjobs.consenting import Granted
@@ -61,17 +62,20 @@ class Producer:
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the verbs use
         self,
         database: Database,
         parts: Callable[[object], AppParts],
         releaser: Releaser,
         *,
+        campaigns: Campaigns,
         sealer: Sealer,
         lookup: Lookup,
         client: Client | None = None,
     ) -> None:
         """`parts` gives those of an app by its appid, None for the one that is meant; raises InvalidInput."""
+        self.campaigns = campaigns
+        """What is sent to many users again and again, in every app of the installation."""
         self._database = database
         self._parts = parts
         self._releaser = releaser
@@ -322,7 +326,15 @@ class Producer:
 
     def _like(self, parts: Callable[[object], AppParts], client: Client | None) -> "Producer":
         sealer, lookup = self._sealer, self._lookup
-        return Producer(self._database, parts, self._releaser, sealer=sealer, lookup=lookup, client=client)
+        return Producer(
+            self._database,
+            parts,
+            self._releaser,
+            campaigns=self.campaigns,
+            sealer=sealer,
+            lookup=lookup,
+            client=client,
+        )
 
     def _accept(self, numbered: Iterable[tuple[int, Any]], session: CallersSession | None) -> dict[int, Outcome]:
         """Accept rows in one transaction, the caller's or one of their own."""

@@ -36,6 +36,8 @@ class TaskName(StrEnum):
     APPLY = "pushjobs.apply"
     FORWARD = "pushjobs.forward"
     FORGET = "pushjobs.forget"
+    CAMPAIGNS = "pushjobs.campaigns"
+    EXPAND = "pushjobs.expand"
 
 
 class QueueName(StrEnum):
@@ -46,6 +48,7 @@ class QueueName(StrEnum):
     INTAKE = "pushjobs.intake"
     TICKS = "pushjobs.ticks"
     CALLBACKS = "pushjobs.callbacks"
+    CAMPAIGNS = "pushjobs.campaigns"
 
 
 BROKER_OPTIONS: dict[str, Any] = {

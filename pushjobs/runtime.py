@@ -15,13 +15,20 @@ from pushjobs.access import AccessTokens
 from pushjobs.account import Account
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
+from pushjobs.campaigns.campaigns import Campaigns
+from pushjobs.campaigns.declared import campaigns_in
+from pushjobs.campaigns.expansion import Expansion
+from pushjobs.campaigns.opening import Opening
+from pushjobs.campaigns.parts import Parts
+from pushjobs.campaigns.ticking import Ticking
 from pushjobs.catalogue import Catalogue
 from pushjobs.clients import Clients
 from pushjobs.connected_app import ConnectedApp
 from pushjobs.connections import Connections
 from pushjobs.delivery import Delivery
 from pushjobs.delivery.allowance import Allowance
-from pushjobs.errors import NotFound, PushJobsError
+from pushjobs.domain.events import CampaignNotTaken
+from pushjobs.errors import Misconfigured, NotFound, PushJobsError
 from pushjobs.forgetting import Forgetting
 from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
@@ -104,7 +111,7 @@ class Runtime:
         """The same for whoever names an app or a job each time: there may be no app that is meant."""
         database = self.connections.database  # first, as above
         sealer, lookup = self.connections.sealer, self.connections.lookup
-        return Producer(database, self._parts, self.releaser, sealer=sealer, lookup=lookup)
+        return Producer(database, self._parts, self.releaser, campaigns=self.campaigns, sealer=sealer, lookup=lookup)
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -112,6 +119,42 @@ class Runtime:
         connections = self.connections
         return Acceptance(
             connections.database, self._parts, self.releaser, sealer=connections.sealer, lookup=connections.lookup
+        )
+
+    @cached_property
+    def campaigns(self) -> Campaigns:
+        """The verbs of campaigns."""
+        connections = self.connections
+        return Campaigns(
+            connections.database,
+            lambda appid: self.app(appid).campaign_parts,
+            sealer=connections.sealer,
+            lookup=connections.lookup,
+            send=lambda arguments: self.producer.send(**arguments),
+            allow_private=self.settings.private_feeds,
+            emit=emit,
+        )
+
+    @cached_property
+    def ticking(self) -> Ticking:
+        """Takes campaigns' runs along."""
+        database, sealer, lookup = self.connections.database, self.connections.sealer, self.connections.lookup
+        return Ticking(
+            database,
+            self._campaign_parts,
+            Expansion(database, sealer=sealer, lookup=lookup, is_draining=self._is_draining, emit=emit),
+            Opening(
+                database,
+                self._campaign_parts,
+                sealer=sealer,
+                allow_private=self.settings.private_feeds,
+                is_draining=self._is_draining,
+                emit=emit,
+            ),
+            sealer=sealer,
+            declare=self._declare_campaigns,
+            is_draining=self._is_draining,
+            emit=emit,
         )
 
     @cached_property
@@ -268,6 +311,18 @@ class Runtime:
         if connected is not None:
             connected.finish()
         return made
+
+    def _declare_campaigns(self) -> bool:
+        try:
+            declared = campaigns_in(self.settings.campaigns)
+        except Misconfigured as trouble:
+            emit(CampaignNotTaken(key=self.settings.campaigns, why=str(trouble)))
+            return False
+        return self.campaigns.declare(declared)
+
+    def _campaign_parts(self, app_no: int) -> Parts | None:
+        app = self.app_numbered(app_no)
+        return None if app is None else app.campaign_parts
 
     def _rate(self, app_no: int) -> float | None:
         app = self.app_numbered(app_no)

@@ -73,7 +73,9 @@ class Settings(AppSettings, BaseSettings):
     slice_size: int = Field(default=100, ge=1, le=1000, description="Jobs admitted and settled together.")
     retention_days: int = Field(default=30, ge=1, le=3650, description="Days a closed job is kept; one in doubt stays.")
     dead_retention_days: int = Field(default=90, ge=1, le=3650, description="The same for dead jobs, to be replayed.")
+    campaigns: str = Field(default="beat_schedule", description="The module that declares campaigns in code.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
+    private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
 
     pass_through: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

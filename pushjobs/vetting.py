@@ -62,6 +62,12 @@ class Vetting:
         if refusal is not None:
             raise refusal
 
+    def let_unasked(self, template_id: str) -> None:
+        """Raise the refusal of contents for which nobody can be named to WeChat, if the template's are judged."""
+        rules = self._catalogue.check_rules(template_id)
+        if rules.is_on and (refusal := rules.unchecked("what it says is not known before it is sent")) is not None:
+            raise refusal
+
     def _rules(self, request: Request) -> CheckRules:
         return self._catalogue.check_rules(request.message.content.template_id)
 

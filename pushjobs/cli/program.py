@@ -14,6 +14,7 @@ import typer
 from pushjobs.cli.administration import database
 from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
+from pushjobs.cli.campaigns import campaign
 from pushjobs.cli.chaos import chaos
 from pushjobs.cli.clients import client
 from pushjobs.cli.consents import consent
@@ -52,6 +53,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(apps)
+app.add_typer(campaign)
 app.add_typer(client)
 app.add_typer(consent)
 app.add_typer(callback)

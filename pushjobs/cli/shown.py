@@ -5,7 +5,7 @@ Nothing is cut when the output goes to a file or a pipe, and no text is taken fo
 
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -44,8 +44,8 @@ def stderr() -> Console:
 
 
 def show_json(value: object) -> None:
-    """Write a value as JSON: moments as ISO 8601 in UTC, our records as objects."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+    """Write a value as JSON: moments as ISO 8601 in UTC, spans in seconds, our records as objects."""
+    text = orjson.dumps(value, default=_seconds, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
     sys.stdout.write(text + "\n")
 
 
@@ -107,6 +107,12 @@ def progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=stderr()
     )
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    raise TypeError(type(value).__name__)
 
 
 def _console(*, is_error: bool) -> Console:

@@ -68,6 +68,19 @@ def _paused(candidates: Sequence[Candidate], now: Now) -> list[Move]:
     ]
 
 
+def _run(candidates: Sequence[Candidate], _: Now) -> list[Move]:
+    """Hold what its campaign's run holds, and end what was stopped with it: a sweep comes to the rest."""
+    held = []
+    for job in candidates:
+        if job.run_state is None:
+            continue
+        if (end := job.run_state.ends_jobs) is not None:
+            held.append(_move(job, *end))
+        elif job.run_paused or not job.run_state.lets_jobs_leave:
+            held.append(_move(job, Transition.GIVE_BACK, Reason.RUN_HELD))
+    return held
+
+
 def _quiet(candidates: Sequence[Candidate], now: Now) -> list[Move]:
     """Hold bulk jobs in quiet hours until these end, or until their deadline, where they expire."""
     ends = None if now.quiet_hours is None else now.quiet_hours.end_after(now.moment, now.zone)
@@ -77,7 +90,7 @@ def _quiet(candidates: Sequence[Candidate], now: Now) -> list[Move]:
     return [_move(job, Transition.POSTPONE, Reason.QUIET_HOURS, wait) for job in candidates if job.lane is Lane.BULK]
 
 
-_GATES: tuple[_Gate, ...] = (_deadline, _not_due, _paused, _quiet)
+_GATES: tuple[_Gate, ...] = (_deadline, _not_due, _paused, _run, _quiet)
 
 
 def _move(job: Candidate, transition: Transition, reason: Reason | None, wait: float | None = None) -> Move:

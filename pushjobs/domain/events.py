@@ -7,6 +7,14 @@ an open id or a content.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pushjobs.domain.campaign import RunReason, RunState
+from pushjobs.domain.door_events import (
+    CallbacksNotKept,
+    CallbacksRefused,
+    PushesNotTaken,
+    RequestsFailed,
+    RequestsNotAccepted,
+)
 from pushjobs.domain.heartbeat import Step
 from pushjobs.domain.job import JobId, JobState, Lane
 from pushjobs.domain.lifecycle import Transition
@@ -15,13 +23,16 @@ from pushjobs.domain.pause import PauseReason
 __all__ = [
     "AllowanceUnknown",
     "AppUnreadable",
+    "AudienceUnreadable",
     "BatchDropped",
     "CallBroke",
     "CallbacksNotKept",
     "CallbacksRefused",
     "CallsMoved",
+    "CampaignNotTaken",
     "CatalogueRead",
     "CatalogueUnread",
+    "ContentUnread",
     "ContentsUnchecked",
     "DatabaseSteppedBack",
     "Event",
@@ -37,7 +48,13 @@ __all__ = [
     "MessageUnreadable",
     "Paused",
     "PushesNotTaken",
+    "RequestsFailed",
     "RequestsNotAccepted",
+    "RunEnded",
+    "RunExpanded",
+    "RunFailed",
+    "RunOpened",
+    "RunsPlanned",
     "SettleBroke",
     "SettleRepeated",
     "SliceSettled",
@@ -255,57 +272,86 @@ class EventsUnreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallbacksRefused:
-    """Requests at the callback door were refused, so many since this fault was last told of."""
+class CampaignNotTaken:
+    """A campaign declared in code has something wrong; what was stored of it before stays in force."""
 
-    callbacks: int
-    fault: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbacksNotKept:
-    """What callbacks told could not be stored; they were answered so, and WeChat pushes them again."""
-
-    callbacks: int
-    fault: str
+    key: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestsFailed:
-    """Requests at our own API could not be answered, so many since this fault, which is ours, was last told of."""
+class RunsPlanned:
+    """Instants of campaigns became runs, those that were missed among them."""
 
-    requests: int
-    fault: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushesNotTaken:
-    """The app's own door did not take callbacks. They are tried again, but for those that are `dead`."""
-
-    app_no: int
-    pushes: int
-    dead: int
-    fault: str
+    runs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestsNotAccepted:
-    """Sends asked for over HTTP could not be accepted, for no fault of theirs; they were answered so."""
+class AudienceUnreadable:
+    """A run's audience could not be read; it is tried again until its grace is over."""
 
-    requests: int
-    fault: str
+    run_no: int
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentUnread:
+    """A run's content could not be fetched; it is tried again until its instant."""
+
+    run_no: int
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunExpanded:
+    """Every job of a run is made."""
+
+    run_no: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOpened:
+    """A run's jobs leave as they fall due."""
+
+    run_no: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed:
+    """A run came to nothing, for want of its audience or its content; its jobs are refused."""
+
+    run_no: int
+    key: str
+    reason: RunReason
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """Nothing of a run is left to do, or nothing was new."""
+
+    run_no: int
+    key: str
+    state: RunState
 
 
 Event = (
     AllowanceUnknown
     | AppUnreadable
+    | AudienceUnreadable
     | BatchDropped
     | CallBroke
     | CallbacksNotKept
     | CallbacksRefused
     | CallsMoved
+    | CampaignNotTaken
     | CatalogueRead
     | CatalogueUnread
+    | ContentUnread
     | ContentsUnchecked
     | DatabaseSteppedBack
     | EventsApplied
@@ -322,6 +368,11 @@ Event = (
     | PushesNotTaken
     | RequestsFailed
     | RequestsNotAccepted
+    | RunEnded
+    | RunExpanded
+    | RunFailed
+    | RunOpened
+    | RunsPlanned
     | SettleBroke
     | SettleRepeated
     | SliceSettled

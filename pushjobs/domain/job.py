@@ -98,6 +98,10 @@ class Reason(StrEnum):
     LATE_ANSWER = "late_answer"
     UNDECRYPTABLE = "undecryptable"
     FORGOTTEN = "forgotten"
+    RUN_HELD = "run_held"
+    RUN_CANCELLED = "run_cancelled"
+    NOTHING_NEW = "nothing_new"
+    NO_CONTENT = "no_content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

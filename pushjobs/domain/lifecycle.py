@@ -64,7 +64,7 @@ _TABLE: dict[Transition, tuple[tuple[JobState, ...], JobState]] = {
     Transition.RELEASE: ((_SCHEDULED,), _RELEASED),
     Transition.GIVE_BACK: ((_RELEASED,), _SCHEDULED),
     Transition.EXPIRE: ((_SCHEDULED, _RELEASED), JobState.EXPIRED),
-    Transition.REFUSE: ((_RELEASED,), JobState.REFUSED),
+    Transition.REFUSE: ((_SCHEDULED, _RELEASED), JobState.REFUSED),
     Transition.POSTPONE: ((_RELEASED,), _SCHEDULED),
     Transition.ADMIT: ((_RELEASED,), _SENDING),
     Transition.HAND_BACK: ((_SENDING,), _SCHEDULED),

@@ -26,6 +26,7 @@ __all__ = [
     "read_deadline",
     "read_moment",
     "read_quiet_hours",
+    "read_span",
     "read_zone",
 ]
 
@@ -86,6 +87,17 @@ def read_deadline(value: object, planned: datetime, zone: ZoneInfo) -> datetime:
     if deadline <= planned:
         raise InvalidMoment("expires", "does not lie after time", "give a later moment, or leave it out for 48 hours")
     return deadline
+
+
+def read_span(value: object, field: str, *, shortest: timedelta, longest: timedelta) -> timedelta:
+    """Read a span of time: a `timedelta`, or a text such as "90s", "30m", "2h" or "1d"; raises `InvalidMoment`."""
+    span = value if isinstance(value, timedelta) else _read_span(value)
+    if span is None:
+        raise InvalidMoment(field, "is no span of time", 'write "90s", "30m", "2h" or "1d", or give a timedelta')
+    if not shortest <= span <= longest:
+        rule = f"give {_written_span(shortest)} to {_written_span(longest)}"
+        raise InvalidMoment(field, "is too long" if span > longest else "is too short", rule)
+    return span
 
 
 def next_midnight(moment: datetime, zone: ZoneInfo) -> datetime:
@@ -155,6 +167,20 @@ def read_quiet_hours(value: str, field: str) -> QuietHours:
         raise InvalidMoment(field, "is no span of hours", 'write two times of day, such as "22:00-08:00"')
     begin_hour, begin_minute, end_hour, end_minute = map(int, written.groups())
     return QuietHours(begin=time(begin_hour, begin_minute), end=time(end_hour, end_minute))
+
+
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_SPAN = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+def _read_span(value: object) -> timedelta | None:
+    written = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    return None if written is None else int(written[1]) * _UNITS[written[2]]
+
+
+def _written_span(span: timedelta) -> str:
+    unit = next((unit for unit in reversed(_UNITS) if not span % _UNITS[unit]), "s")
+    return f"{span // _UNITS[unit]}{unit}"
 
 
 def _read(value: object, zone: ZoneInfo, field: str) -> datetime:

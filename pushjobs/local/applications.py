@@ -52,7 +52,11 @@ def beat(installation: Installation, environment: Mapping[str, str]) -> Applicat
 
 def workers(installation: Installation, environment: Mapping[str, str], *, bulk: int) -> list[Application]:
     """Return one process for ticks, one for urgent jobs and the intake, `bulk` processes for the rest."""
-    nodes = (("pushjobs.ticks", 1), ("pushjobs.urgent,pushjobs.intake", 1), ("pushjobs.bulk,pushjobs.callbacks", bulk))
+    nodes = (
+        ("pushjobs.ticks", 1),
+        ("pushjobs.urgent,pushjobs.intake", 1),
+        ("pushjobs.bulk,pushjobs.callbacks,pushjobs.campaigns", bulk),
+    )
     return [
         Application(
             name=name,

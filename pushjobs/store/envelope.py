@@ -4,6 +4,7 @@ A job's envelope holds the open id, the form id, and the content unless that is 
 and for its own recipient. A shared content opens only in its app and for its template, an app's secrets only there.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from pushjobs.domain.message import Content, FormIdKind, Message
@@ -12,12 +13,16 @@ from pushjobs.store.sealing import Sealer
 
 __all__ = [
     "bound_app",
+    "bound_campaign",
     "bound_content",
     "bound_job",
     "bound_push",
+    "open_campaign",
     "open_message",
     "open_push",
     "open_secrets",
+    "open_touser",
+    "seal_campaign",
     "seal_content",
     "seal_message",
     "seal_push",
@@ -58,6 +63,11 @@ def open_message(
     )
 
 
+def open_touser(sealer: Sealer, sealed: bytes, *, appid: str, recipient: bytes) -> str:
+    """Open whom a job is for; raise Undecryptable."""
+    return str(sealer.open(sealed, bound_job(appid, recipient))["touser"])
+
+
 def seal_push(sealer: Sealer, record: dict[str, str], *, appid: str, key: bytes) -> bytes:
     """Seal what a callback brought, to be forwarded."""
     return sealer.seal(record, bound_push(appid, key))
@@ -72,6 +82,17 @@ def open_push(sealer: Sealer, sealed: bytes, *, appid: str, key: bytes) -> dict[
 def seal_secrets(sealer: Sealer, secrets: dict[str, str], *, appid: str) -> bytes:
     """Seal an app's secrets, by name."""
     return sealer.seal(secrets, bound_app(appid))
+
+
+def seal_campaign(sealer: Sealer, record: Mapping[str, Any], *, appid: str, key: str) -> bytes:
+    """Seal a campaign's audience and content: an address may hold a password, and a content is one."""
+    return sealer.seal(record, bound_campaign(appid, key))
+
+
+def open_campaign(sealer: Sealer, sealed: bytes, *, appid: str, key: str) -> Mapping[str, Any]:
+    """Open what a campaign or a run of it seals; raise Undecryptable."""
+    record: Mapping[str, Any] = sealer.open(sealed, bound_campaign(appid, key))
+    return record
 
 
 def open_secrets(sealer: Sealer, sealed: bytes, *, appid: str) -> dict[str, str]:
@@ -93,6 +114,11 @@ def bound_content(appid: str, template_id: str) -> bytes:
 def bound_push(appid: str, key: bytes) -> bytes:
     """Return what a push is bound to."""
     return b"pushes\0" + appid.encode() + b"\0" + key
+
+
+def bound_campaign(appid: str, key: str) -> bytes:
+    """Return what a campaign's audience and content are bound to, in its own row and in its runs'."""
+    return b"campaigns\0" + appid.encode() + b"\0" + key.encode()
 
 
 def bound_app(appid: str) -> bytes:

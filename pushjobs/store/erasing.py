@@ -25,6 +25,7 @@ __all__ = [
     "delete_pushes",
     "erase",
     "erase_consents",
+    "erase_planned",
     "erase_told",
     "finish",
     "open_pushes",
@@ -119,6 +120,14 @@ WITH {_USERS}, held AS (
 )
 DELETE FROM pushjobs.form_ids WHERE (app_no, form_id) IN (SELECT app_no, form_id FROM mine)""")  # noqa: S608 - a constant of ours, no input
 
+# The runs' rows first: whoever is making jobs of a snapshot this moment has ended by then, and its jobs are found as
+# all others are. After the commit no chunk sees these users any more.
+_RUNS = statement("""
+SELECT run_no FROM pushjobs.runs WHERE finished_at IS NULL AND read_at IS NOT NULL ORDER BY run_no FOR UPDATE""")
+_SNAPSHOTS = statement(f"""
+WITH {_USERS}
+DELETE FROM pushjobs.snapshots s USING users u WHERE s.app_no = u.app_no AND s.recipient = u.recipient""")  # noqa: S608 - a constant of ours, no input
+
 _PENDING = statement("""
 SELECT app_no, recipient FROM pushjobs.erasures
  WHERE (app_no, recipient) > (:app_no, :recipient) ORDER BY app_no, recipient LIMIT :limit""")
@@ -163,6 +172,12 @@ def erase(connection: Connection, users: Sequence[User], *, limit: int) -> Erase
 def erase_consents(connection: Connection, users: Sequence[User]) -> None:
     """Delete what is known of these users' consents from before it was asked that they be forgotten."""
     connection.execute(_CONSENTS, _named(users))
+
+
+def erase_planned(connection: Connection, users: Sequence[User]) -> None:
+    """Delete these users from what runs of campaigns are to make jobs of; to be committed before `ask`."""
+    connection.execute(_RUNS)
+    connection.execute(_SNAPSHOTS, _named(users))
 
 
 def erase_told(connection: Connection, users: Sequence[User]) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from pushjobs.domain.campaign import RunState
 from pushjobs.domain.consent import Consent, ConsentPolicy
 from pushjobs.domain.job import DoubtPolicy, Job, JobId, OnQuota
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import statement
 
-__all__ = ["MOST_COUNTED", "Day", "Facts", "ahead", "day", "facts"]
+__all__ = ["MOST_COUNTED", "Day", "Facts", "OfRun", "ahead", "day", "facts"]
 
 MOST_COUNTED = 1_000_000
 """Where counting who is before a job ends: beyond it nobody asks for the exact number."""
@@ -34,12 +35,24 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfRun:
+    """The campaign's run that a job is of."""
+
+    run_no: int
+    key: str
+    state: RunState
+    is_paused: bool
+    begins_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known around a job, as of `now` by the database's clock."""
 
     now: datetime
     app_no: int
     template_no: int
+    run: OfRun | None
     recipient: bytes = field(repr=False)
     on_quota: OnQuota
     consent_policy: ConsentPolicy
@@ -53,30 +66,38 @@ class Facts:
 
 
 _FACTS = statement("""
-SELECT clock_timestamp() AS now, j.app_no, j.template_no, j.recipient, j.on_quota, j.lease_until,
+SELECT clock_timestamp() AS now, j.app_no, j.template_no, j.run_no, j.recipient, j.on_quota, j.lease_until,
        t.consent AS consent_policy, t.in_doubt, t.daily_cap,
        r.quota_day, coalesce(r.sent, 0) AS sent, coalesce(r.held, 0) AS held, r.in_flight_until,
        d.quota_day AS template_day, coalesce(d.used, 0) AS template_used,
-       c.credits, c.held AS credits_held, c.is_standing
+       c.credits, c.held AS credits_held, c.is_standing,
+       run.state AS run_state, run.paused_at IS NOT NULL AS run_paused, run.begins_at, campaign.key
   FROM pushjobs.jobs j
   JOIN pushjobs.templates t USING (template_no)
   LEFT JOIN pushjobs.recipients r ON (r.app_no, r.recipient) = (j.app_no, j.recipient)
   LEFT JOIN pushjobs.template_days d
          ON (d.app_no, d.recipient, d.template_no) = (j.app_no, j.recipient, j.template_no)
   LEFT JOIN pushjobs.consents c ON (c.app_no, c.recipient, c.template_no) = (j.app_no, j.recipient, j.template_no)
+  LEFT JOIN pushjobs.runs run ON run.run_no = j.run_no
+  LEFT JOIN pushjobs.campaigns campaign USING (campaign_no)
  WHERE j.id = :id""")
 
-# What is out already goes before whatever still waits; the job itself may be among it. The inner LIMIT keeps the
-# templates apart: each is counted in its own stretch of the index.
+# What is out already goes before whatever still waits; the job itself may be among it. The inner LIMIT keeps templates
+# and runs apart: each is counted in its own stretch of the index.
 _AHEAD = statement(
     """
 SELECT (SELECT count(*) FROM (
-            SELECT FROM pushjobs.templates t, LATERAL (
+            SELECT FROM (
+                SELECT template_no, 0 AS run_no FROM pushjobs.templates WHERE app_no = :app_no
+                 UNION ALL
+                SELECT template_no, run_no FROM pushjobs.runs
+                 WHERE app_no = :app_no AND finished_at IS NULL
+                   AND (state = 'open' AND paused_at IS NULL OR run_no = :run_no)) AS s, LATERAL (
                 SELECT FROM pushjobs.jobs
-                 WHERE state {release.sources} AND app_no = :app_no AND lane = :lane AND template_no = t.template_no
-                   AND (due_at, id) < (:due_at, :id)
-                 LIMIT :most) AS of_template
-             WHERE t.app_no = :app_no AND t.template_no <> ALL (:paused)
+                 WHERE state {release.sources} AND app_no = :app_no AND lane = :lane AND template_no = s.template_no
+                   AND run_no = s.run_no AND (due_at, id) < (:due_at, :id)
+                 LIMIT :most) AS of_source
+             WHERE s.template_no <> ALL (:paused)
              LIMIT :most) AS waiting)
      + (SELECT count(*) FROM pushjobs.jobs
          WHERE state IN ('released', 'sending') AND app_no = :app_no AND lane = :lane AND id <> :id) AS jobs""",
@@ -98,6 +119,7 @@ def facts(connection: Connection, job_id: JobId) -> Facts:
         now=row.now,
         app_no=row.app_no,
         template_no=row.template_no,
+        run=_run(row),
         recipient=bytes(row.recipient),
         on_quota=OnQuota(row.on_quota),
         consent_policy=ConsentPolicy(row.consent_policy),
@@ -111,12 +133,20 @@ def facts(connection: Connection, job_id: JobId) -> Facts:
     )
 
 
-def ahead(connection: Connection, app_no: int, job: Job, *, paused: Collection[int]) -> int:
+def ahead(connection: Connection, facts: Facts, job: Job, *, paused: Collection[int]) -> int:
     """Count the jobs of the same app and lane that go before this one, up to `MOST_COUNTED` of those that wait.
 
-    Those of the templates `paused` do not.
+    Those of the templates `paused` do not, nor those of other runs that are held.
     """
-    values = {"app_no": app_no, "lane": job.lane, "due_at": job.due_at, "id": job.id, "most": MOST_COUNTED}
+    run_no = 0 if facts.run is None else facts.run.run_no
+    values = {
+        "app_no": facts.app_no,
+        "run_no": run_no,
+        "lane": job.lane,
+        "due_at": job.due_at,
+        "id": job.id,
+        "most": MOST_COUNTED,
+    }
     return int(connection.execute(_AHEAD, {**values, "paused": list(paused)}).scalar_one())
 
 
@@ -124,6 +154,18 @@ def day(connection: Connection, app_no: int, recipient: bytes) -> Day:
     """Return a user's row."""
     row = connection.execute(_DAY, {"app_no": app_no, "recipient": recipient}).one_or_none()
     return Day(day=None, sent=0, held=0, in_flight_until=None) if row is None else _day(row)
+
+
+def _run(row: Any) -> OfRun | None:  # noqa: ANN401 - a row of the facts
+    if row.key is None:
+        return None
+    return OfRun(
+        run_no=row.run_no,
+        key=row.key,
+        state=RunState(row.run_state),
+        is_paused=row.run_paused,
+        begins_at=row.begins_at,
+    )
 
 
 def _day(row: Any) -> Day:  # noqa: ANN401 - a row of either statement

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause
 
@@ -54,6 +54,13 @@ class Rescued:
     credit_held: bool
 
 
+class _Source(NamedTuple):
+    """What a bucket's jobs are told apart by in the claim's index: a template, and a campaign's run or 0."""
+
+    template_no: int
+    run_no: int
+
+
 DRAIN_WINDOW = 5.0
 """Seconds over which back-pressure looks at what was settled (fine print 12.8)."""
 
@@ -64,35 +71,48 @@ _BUCKETS = statement("SELECT app_no FROM pushjobs.apps ORDER BY app_no")
 _LOCK = statement("SELECT pg_try_advisory_xact_lock(:classid, :bucket)")
 _CLASSID = 0x70757368  # "push"
 
-# One look into the index a template. A subquery in place of EXISTS, which the planner may turn into a join with
-# everything that is due.
+# What has work, found by stepping through the index from one template and run to the next: one look for each step, and
+# one for each source that is not held. A subquery in place of EXISTS, which the planner may turn into a join with
+# everything that is due. Jobs of a run that is not open, or is paused, are not looked at: they keep their moments.
 _WITH_WORK = statement(
     """
-SELECT t.template_no FROM pushjobs.templates t
- WHERE t.app_no = :app_no AND t.template_no <> ALL (:paused)
+WITH RECURSIVE sources AS (
+    (SELECT template_no, run_no FROM pushjobs.jobs
+      WHERE state {release.sources} AND app_no = :app_no AND lane = :lane
+      ORDER BY template_no, run_no LIMIT 1)
+    UNION ALL
+    SELECT n.template_no, n.run_no FROM sources s, LATERAL (
+        SELECT template_no, run_no FROM pushjobs.jobs
+         WHERE state {release.sources} AND app_no = :app_no AND lane = :lane
+           AND (template_no, run_no) > (s.template_no, s.run_no)
+         ORDER BY template_no, run_no LIMIT 1) AS n
+)
+SELECT s.template_no, s.run_no FROM sources s LEFT JOIN pushjobs.runs r ON r.run_no = s.run_no
+ WHERE s.template_no <> ALL (:paused)
+   AND (s.run_no = 0 OR r.state IN ('open', 'finished') AND r.paused_at IS NULL)
    AND (SELECT true FROM pushjobs.jobs j
-         WHERE j.state {release.sources} AND j.app_no = :app_no AND j.lane = :lane AND j.template_no = t.template_no
-           AND j.due_at <= now() + make_interval(secs => :lookahead)
+         WHERE j.state {release.sources} AND j.app_no = :app_no AND j.lane = :lane AND j.template_no = s.template_no
+           AND j.run_no = s.run_no AND j.due_at <= now() + make_interval(secs => :lookahead)
          ORDER BY j.due_at LIMIT 1)
- ORDER BY t.template_no""",
+ ORDER BY s.template_no, s.run_no""",
     Transition.RELEASE,
 )
 
-# A branch for each template, with a limit of its own: told how few rows are wanted, the planner reads them in the
-# index's order, and never reads and sorts everything that is due. SKIP LOCKED wins the race against a cancel or a
-# reschedule that holds a row just now: its owner goes first, and the next tick sees what became of it.
-_OF_TEMPLATE = """
-    SELECT id, template_no, due_at FROM (
-        SELECT id, template_no, due_at FROM pushjobs.jobs
+# A branch for each source, with a limit of its own: told how few rows are wanted, the planner reads them in the index's
+# order, and never reads and sorts everything that is due. SKIP LOCKED wins the race against a cancel or a reschedule
+# that holds a row just now: its owner goes first, and the next tick sees what became of it.
+_OF_SOURCE = """
+    SELECT id, template_no, run_no, due_at FROM (
+        SELECT id, template_no, run_no, due_at FROM pushjobs.jobs
          WHERE state {{release.sources}} AND app_no = :app_no AND lane = :lane AND template_no = :template_{index}
-           AND due_at <= now() + make_interval(secs => :lookahead)
+           AND run_no = :run_{index} AND due_at <= now() + make_interval(secs => :lookahead)
          ORDER BY due_at, id LIMIT {limit}) AS of_{index}"""
 
 # Merged in the order of moments: each branch is read no further than it counts.
 _SHARES = """
-SELECT template_no, count(*) AS jobs
-  FROM (SELECT template_no FROM ({branches}) AS merged ORDER BY due_at, id LIMIT :limit) AS soonest
- GROUP BY template_no"""
+SELECT template_no, run_no, count(*) AS jobs
+  FROM (SELECT template_no, run_no FROM ({branches}) AS merged ORDER BY due_at, id LIMIT :limit) AS soonest
+ GROUP BY template_no, run_no"""
 
 # Written as an array, which the planner takes for a few rows: it finds them by their key, whatever it believes of the
 # table. The clock is read once for all, or jobs due together would come in any order.
@@ -181,16 +201,17 @@ def claim(
 ) -> list[Released]:
     """Release the bucket's jobs that fall due within `lookahead` seconds, at most `limit`, soonest first.
 
-    Those of the templates `paused` are not looked at, however many are due; they keep their moments.
+    Those of the templates `paused`, and of runs that are held, are not looked at, however many are due; they keep their
+    moments.
     """
     values = {"app_no": bucket.app_no, "lane": bucket.lane, "lookahead": lookahead}
-    with_work = list(connection.execute(_WITH_WORK, {**values, "paused": list(paused)}).scalars())
-    shares = _shares(connection, values, with_work, limit)
+    rows = connection.execute(_WITH_WORK, {**values, "paused": list(paused)})
+    shares = _shares(connection, values, [_Source(row.template_no, row.run_no) for row in rows], limit)
     if not shares:
         return []
     limits = {f"limit_{index}": jobs for index, jobs in enumerate(shares.values())}
-    rows = connection.execute(_claim(len(shares)), {**values, **_numbered(shares), **limits, "lease": LEASE_SECONDS})
-    released = [Released(id=JobId(row.id), release_no=row.release_no, due_in=row.due_in) for row in rows]
+    claimed = connection.execute(_claim(len(shares)), {**values, **_numbered(shares), **limits, "lease": LEASE_SECONDS})
+    released = [Released(id=JobId(row.id), release_no=row.release_no, due_in=row.due_in) for row in claimed]
     return sorted(released, key=lambda job: (job.due_in, job.id))
 
 
@@ -221,30 +242,34 @@ def rescue(connection: Connection, *, limit: int) -> list[Rescued]:
 
 
 def _shares(
-    connection: Connection, values: Mapping[str, Any], with_work: Sequence[int], limit: int
-) -> Mapping[int, int]:
-    """Return how many of the bucket's soonest `limit` jobs are of which template."""
+    connection: Connection, values: Mapping[str, Any], with_work: Sequence[_Source], limit: int
+) -> Mapping[_Source, int]:
+    """Return how many of the bucket's soonest `limit` jobs are of which source."""
     if len(with_work) < 2:  # noqa: PLR2004 - nothing to share
         return dict.fromkeys(with_work, limit)
     rows = connection.execute(_sharing(len(with_work)), {**values, **_numbered(with_work), "limit": limit})
-    return {row.template_no: row.jobs for row in rows}
+    return {_Source(row.template_no, row.run_no): row.jobs for row in rows}
 
 
-def _numbered(templates: Iterable[int]) -> Mapping[str, int]:
-    return {f"template_{index}": template_no for index, template_no in enumerate(templates)}
+def _numbered(sources: Iterable[_Source]) -> Mapping[str, int]:
+    numbered = {}
+    for index, source in enumerate(sources):
+        numbered[f"template_{index}"] = source.template_no
+        numbered[f"run_{index}"] = source.run_no
+    return numbered
 
 
 @cache
-def _sharing(templates: int) -> TextClause:
-    return _written(_SHARES, (_OF_TEMPLATE.format(index=index, limit=":limit") for index in range(templates)))
+def _sharing(sources: int) -> TextClause:
+    return _written(_SHARES, (_OF_SOURCE.format(index=index, limit=":limit") for index in range(sources)))
 
 
 @cache
-def _claim(templates: int) -> TextClause:
-    limits = (f":limit_{index} FOR UPDATE SKIP LOCKED" for index in range(templates))
-    return _written(_CLAIM, (_OF_TEMPLATE.format(index=index, limit=limit) for index, limit in enumerate(limits)))
+def _claim(sources: int) -> TextClause:
+    limits = (f":limit_{index} FOR UPDATE SKIP LOCKED" for index in range(sources))
+    return _written(_CLAIM, (_OF_SOURCE.format(index=index, limit=limit) for index, limit in enumerate(limits)))
 
 
 def _written(sql: str, branches: Iterable[str]) -> TextClause:
-    """Write a statement with a branch for each template that has work at once: few, and mostly one."""
+    """Write a statement with a branch for each source that has work at once: few, and mostly one."""
     return statement(sql.format(branches="\n    UNION ALL".join(branches)), Transition.RELEASE)

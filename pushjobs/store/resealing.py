@@ -43,6 +43,15 @@ SEALED = (
         joined="JOIN pushjobs.templates t ON t.template_no = s.template_no",
     ),
     SealedColumn(table="pushes", key="push_no", binds="s.key", bound_to=envelope.bound_push),
+    SealedColumn(table="campaigns", key="campaign_no", binds="s.key", bound_to=envelope.bound_campaign),
+    SealedColumn(
+        table="runs",
+        key="run_no",
+        binds="c.key",
+        bound_to=envelope.bound_campaign,
+        joined="JOIN pushjobs.campaigns c ON c.campaign_no = s.campaign_no",
+    ),
+    SealedColumn(table="snapshots", key="member_no", binds="s.recipient", bound_to=envelope.bound_job),
     SealedColumn(table="apps", key="app_no", binds="s.appid", bound_to=lambda appid, _: envelope.bound_app(appid)),
 )
 """Every sealed column there is: a new one stands here, or a rotation leaves it behind."""

@@ -1,12 +1,13 @@
 """Reading a slice's jobs under lock, marking those that pass as `sending`, noting that a slice was settled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from pushjobs.domain.campaign import RunState
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.job import JobId, Lane, OnQuota
 from pushjobs.domain.lifecycle import Transition
@@ -37,6 +38,8 @@ class Candidate(NamedTuple):
     planned_at: datetime
     due_in: float
     expires_in: float
+    run_paused: bool
+    run_state: RunState | None
     lane: Lane
     on_quota: OnQuota
     consent: ConsentPolicy
@@ -51,6 +54,7 @@ class Begun:
     credit_held: bool
 
 
+_RUN_STATES: Mapping[str | None, RunState | None] = {None: None, **{each.value: each for each in RunState}}
 _LANES = {each.value: each for each in Lane}
 _ON_QUOTA = {each.value: each for each in OnQuota}
 _CONSENT = {each.value: each for each in ConsentPolicy}
@@ -64,12 +68,13 @@ SELECT j.id, j.release_no, j.attempts, j.app_no, a.appid, j.template_no, t.templ
        t.faults_in_a_row, j.recipient, j.sealed, j.content_no, c.sealed, j.planned_at,
        extract(epoch FROM j.due_at - (SELECT clock_timestamp()))::float,
        extract(epoch FROM j.expires_at - (SELECT clock_timestamp()))::float,
-       j.lane, j.on_quota, t.consent
+       r.paused_at IS NOT NULL, r.state, j.lane, j.on_quota, t.consent
   FROM json_to_recordset(:asked) AS m(id bigint, release_no int)
   JOIN pushjobs.jobs j USING (id)
   JOIN pushjobs.apps a USING (app_no)
   JOIN pushjobs.templates t USING (template_no)
   LEFT JOIN pushjobs.contents c ON c.content_no = j.content_no
+  LEFT JOIN pushjobs.runs r ON r.run_no = j.run_no
  WHERE j.release_no = m.release_no AND j.state::text {admit.sources}
  ORDER BY j.id FOR UPDATE OF j""",
     Transition.ADMIT,
@@ -110,5 +115,5 @@ def note_settled(connection: Connection, *, app_no: int, lane: Lane, jobs: int) 
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    *values, lane, on_quota, consent = row
-    return Candidate._make((*values, _LANES[lane], _ON_QUOTA[on_quota], _CONSENT[consent]))
+    *values, run_state, lane, on_quota, consent = row
+    return Candidate._make((*values, _RUN_STATES[run_state], _LANES[lane], _ON_QUOTA[on_quota], _CONSENT[consent]))

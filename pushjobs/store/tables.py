@@ -31,6 +31,7 @@ from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
 from pushjobs.store.app_tables import apps, installation
 from pushjobs.store.callback_tables import events, pushes, receipts
+from pushjobs.store.campaign_tables import campaigns, runs, snapshots
 from pushjobs.store.client_tables import clients
 from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
@@ -42,6 +43,7 @@ __all__ = [
     "SCHEMA",
     "app_days",
     "apps",
+    "campaigns",
     "clearances",
     "clients",
     "consents",
@@ -61,7 +63,9 @@ __all__ = [
     "pushes",
     "receipts",
     "recipients",
+    "runs",
     "settlements",
+    "snapshots",
     "template_days",
     "templates",
     "translations",
@@ -159,6 +163,7 @@ jobs = Table(
     Column("app_no", SmallInteger, nullable=False, comment="The app that sends it"),
     Column("template_no", Integer, nullable=False, comment="Its template"),
     Column("content_no", BigInteger, comment="Its shared content, if any"),
+    Column("run_no", Integer, nullable=False, server_default=text("0"), comment="The campaign's run it is of; 0: none"),
     Column("lane", _lane, nullable=False, comment="The queue it leaves by"),
     Column("state", _job_state, nullable=False, comment="Where it stands"),
     Column("on_quota", _on_quota, nullable=False, comment="What becomes of it when the user's day is full"),
@@ -192,12 +197,14 @@ jobs = Table(
     postgresql_with=_CHURNS,
 )
 
-# The claim's index: app, lane and template before the moment, so that what is paused is not visited and costs nothing.
+# The claim's index: app, lane, template and run before the moment, so that what is held is not visited and costs
+# nothing.
 Index(
     "ix_jobs_due",
     jobs.c.app_no,
     jobs.c.lane,
     jobs.c.template_no,
+    jobs.c.run_no,
     jobs.c.due_at,
     jobs.c.id,
     postgresql_where=text("state = 'scheduled'"),

@@ -1,13 +1,26 @@
 """What is counted and set per template: faults in a row for its breaker, and its policies."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, update
 
+from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.store.database import statement
 from pushjobs.store.tables import templates
 
-__all__ = ["count_faults", "set_policies"]
+__all__ = ["TemplateRules", "count_faults", "rules", "set_policies"]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRules:
+    """Who may be sent a template's messages, and how many a day; None: no cap of its own."""
+
+    consent: ConsentPolicy
+    daily_cap: int | None
+
+
+_RULES = statement("SELECT consent, daily_cap FROM pushjobs.templates WHERE template_no = :template_no")
 
 _COUNT_FAULTS = statement("""
 UPDATE pushjobs.templates
@@ -20,6 +33,12 @@ def count_faults(connection: Connection, template_no: int, faults: int, *, start
     """Add faults to the template's count, which `starts_anew` after a message that was sent; return the count."""
     values = {"template_no": template_no, "faults": faults, "starts_anew": starts_anew}
     return int(connection.execute(_COUNT_FAULTS, values).scalar_one())
+
+
+def rules(connection: Connection, template_no: int) -> TemplateRules:
+    """Return what a template's messages are admitted by."""
+    row = connection.execute(_RULES, {"template_no": template_no}).one()
+    return TemplateRules(consent=ConsentPolicy(row.consent), daily_cap=row.daily_cap)
 
 
 def set_policies(connection: Connection, template_no: int, **policies: Any) -> None:  # noqa: ANN401 - columns' values

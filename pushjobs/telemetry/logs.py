@@ -13,13 +13,16 @@ import structlog
 from pushjobs.domain.events import (
     AllowanceUnknown,
     AppUnreadable,
+    AudienceUnreadable,
     BatchDropped,
     CallbacksNotKept,
     CallbacksRefused,
     CallBroke,
     CallsMoved,
+    CampaignNotTaken,
     CatalogueUnread,
     ContentsUnchecked,
+    ContentUnread,
     DatabaseSteppedBack,
     Event,
     EventsApplied,
@@ -31,6 +34,7 @@ from pushjobs.domain.events import (
     PushesNotTaken,
     RequestsFailed,
     RequestsNotAccepted,
+    RunFailed,
     SettleBroke,
     SettleRepeated,
     SliceSettled,
@@ -41,7 +45,9 @@ from pushjobs.domain.lifecycle import Transition
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
-    *(AllowanceUnknown, AppUnreadable, BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
+    *(AllowanceUnknown, AppUnreadable, AudienceUnreadable, CampaignNotTaken),
+    *(ContentUnread, RunFailed),
+    *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
     *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, RequestsNotAccepted, SettleBroke, SettleRepeated),
     TokenUnavailable,

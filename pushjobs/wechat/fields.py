@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 
-__all__ = ["SHORTENED", "ValueType", "fault", "keyword_fault", "length", "rule", "shortened", "value_type"]
+__all__ = ["SHORTENED", "ValueType", "fault", "keyword_fault", "length", "longest", "rule", "shortened", "value_type"]
 
 
 class ValueType(StrEnum):
@@ -139,8 +139,13 @@ SHORTENED = frozenset({ValueType.THING, ValueType.NAME})
 
 _ELLIPSIS = "…"
 _LOOSE_ENDS = " ,.:;-，。、：；·"
+_SENTENCE_END = re.compile(r"[。！？!?；;]+[”’」』）)]*|\.(?= )")
+# Not the marks within 10,000 and 08:30.
+_PHRASE_END = re.compile(r"(?:[ ，、：—]|[,:](?![0-9]))+|[”’」』）)》】\]]+")
 _WORD = re.compile("[^\\W\u3400-\u9fff]")
-_WORD_END = re.compile(f"{_WORD.pattern}+$")
+# 10,000 and 08:30 are words too: half of either says something else.
+_WORD_END = re.compile(f"(?:{_WORD.pattern}|(?<=[0-9])[.,:])+$")
+_WORD_ON = re.compile(f"{_WORD.pattern}|(?<=[0-9])[.,:][0-9]")
 _MARKS = frozenset({"Mn", "Me", "Mc"})
 _JOINER = "\u200d"
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
@@ -188,30 +193,50 @@ def _rule_of(key: str) -> _Rule:
     return _LEGACY if _LEGACY_KEY.fullmatch(key) else _RULES[value_type(key) or ValueType.THING]
 
 
-def shortened(key: str, value: str) -> str:
+def longest(key: str, value: str) -> int | None:
+    """Return how many UTF-16 units the type of a key holds of such a value, None without a limit."""
+    return _longest(_rule_of(key), value)
+
+
+def shortened(key: str, value: str, *, by_sense: bool = False) -> str:
     """Bring a text onto one line and down to what its key's type holds, with … where something was cut off.
 
     Only where a text is free: half an order number, date or amount would be a wrong one. Cut between what people see as
-    characters, and not within a word of letters and digits where a good part would stay without it.
+    characters, and not within a word of letters and digits where a good part would stay without it; `by_sense` at the
+    end of a sentence, else of a phrase, where one lies in the last third.
     """
     kind = value_type(key) or ValueType.THING
     if kind not in SHORTENED or _LEGACY_KEY.fullmatch(key):
         return value
     line = " ".join(_NOT_PRINTED.sub(" ", value).split()) if _NOT_PRINTED.search(value) else value
-    longest = _longest(_RULES[kind], line)
-    if longest is None or length(line) <= longest:
+    most = _longest(_RULES[kind], line)
+    if most is None or length(line) <= most:
         return line
-    return _cut(line, longest - length(_ELLIPSIS)) + _ELLIPSIS
+    return _cut(line, most - length(_ELLIPSIS), by_sense=by_sense) + _ELLIPSIS
 
 
-def _cut(line: str, room: int) -> str:
+def _cut(line: str, room: int, *, by_sense: bool) -> str:
     end = room
     while length(line[:end]) > room or (end and not _may_part(line, end)):
         end -= 1
     word = _WORD_END.search(line, 0, end)
-    if word and _WORD.match(line[end]) and 2 * word.start() >= end:
+    if by_sense and (sense := _sense_end(line, end)):
+        end = sense
+    elif word and _WORD_ON.match(line, end) and 2 * word.start() >= end:
         end = word.start()
     return line[:end].rstrip(_LOOSE_ENDS) or line[:end]
+
+
+def _sense_end(line: str, end: int) -> int:
+    """Find where the last sentence ends in the last third of what may stay, else the last phrase; 0 for nowhere."""
+    first = end - end // 3
+    for boundary in (_SENTENCE_END, _PHRASE_END):
+        # A mark that is left off itself may lie right behind what may stay.
+        found = boundary.finditer(line, max(0, first - 1), end + 1)
+        ends = [each.end() if each.end() <= end else each.start() for each in found]
+        if whole := [at for at in ends if first <= at and _may_part(line, at)]:
+            return whole[-1]
+    return 0
 
 
 def _may_part(line: str, at: int) -> bool:
@@ -230,13 +255,13 @@ def _longest(rule: _Rule, value: str) -> int | None:
 
 
 def _fault(rule: _Rule, value: str) -> tuple[str, str] | None:
-    longest = _longest(rule, value)
+    most = _longest(rule, value)
     if not value.strip():
         return "is empty", rule.words
     # What Python calls printable has none of these: asked first, because nearly every text is.
     if rule.one_line and not value.isprintable() and _NOT_PRINTED.search(value):
         return "holds a line break or another control character", rule.words
-    if longest is not None and 2 * len(value) > longest and length(value) > longest:
+    if most is not None and 2 * len(value) > most and length(value) > most:
         return f"is {length(value)} characters long", rule.words
     if rule.shape is not None and not rule.shape.fullmatch(value):
         return "does not have its type's form", rule.words

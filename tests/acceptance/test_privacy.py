@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from pushjobs import intake
+from pushjobs import clock, intake
 from pushjobs.domain.job import JobState
 from pushjobs.errors import InvalidInput
 from pushjobs.queue import BROKER_OPTIONS
@@ -22,6 +23,7 @@ from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import LEGACY_REFUND
 from tests.acceptance.installation import Up, news, wait_for
 from tests.conftest import APPID
+from tests.integration.campaigns.hands import plan_at
 from tests.integration.telling import AES_KEY, TOKEN
 
 USER, WORDS, FORM = "oMarkedReader", "marked-words", "marked-form"
@@ -106,7 +108,7 @@ def shown_by_flower(up: Up) -> Iterator[tuple[str, bytes]]:
             yield page, client.get(page).content
 
 
-def run(up: Up, push: Runtime, sandbox: SandboxClient, told: list[str]) -> None:
+def run(up: Up, push: Runtime, sandbox: SandboxClient, people: Path, told: list[str]) -> None:
     """Send, be refused, lose connections, take callbacks, enqueue through Celery, and break in mid-delivery."""
     door = f"{up.address('http')}/callback/{APPID}"
     where: Mapping[str, Any] = {"callback_url": door, "callback_token": TOKEN, "callback_aes_key": AES_KEY}
@@ -132,9 +134,24 @@ def run(up: Up, push: Runtime, sandbox: SandboxClient, told: list[str]) -> None:
         with pytest.raises(InvalidInput) as refused:
             producer.send(**wrong)
         told.append(str(refused.value))
-    wait_for("all are closed", lambda: sum(producer.counts()[state] for state in JobState if state.is_final) == 33, 60)
+    send_the_news(push, people)
+    wait_for("all are closed", lambda: sum(producer.counts()[state] for state in JobState if state.is_final) == 53, 60)
     told.append(str(producer.find(touser=f"{USER}000")) + repr(producer.why(producer.find()[0].id)))
     break_deliveries(push)
+
+
+def send_the_news(push: Runtime, directory: Path) -> None:
+    """Have a campaign run, with users and words of an audience, rows that are none, and a rehearsal before it."""
+    people = directory / "people.csv"
+    rows = [f"{USER}8{number:02d},{WORDS} {number}" for number in range(20)]
+    people.write_text("\n".join(["touser,name", *rows, f"{USER}900,{WORDS * 9}", f",{WORDS}"]), encoding="utf-8")
+    template_id = str(marked(0)["template_id"])
+    content = {"data": {"thing1": "{name}", "thing2": WORDS, "date3": "2026年12月1日"}}
+    audience = {"file": str(people)}
+    push.campaigns.add("news", cron="0 8 * * *", template_id=template_id, audience=audience, content=content)
+    assert push.campaigns.rehearse("news").users == 20
+    plan_at(push, clock.now() + timedelta(seconds=3))
+    wait_for("the run is over", lambda: push.campaigns.runs("news")[0].finished_at is not None, 60)
 
 
 def break_deliveries(push: Runtime) -> None:
@@ -149,12 +166,12 @@ def break_deliveries(push: Runtime) -> None:
         connection.exec_driver_sql("ALTER TABLE pushjobs.gone RENAME TO recipients")
 
 
-def test_nobody_s_name_and_words_are_to_be_read(up: Up, push: Runtime, sandbox: SandboxClient) -> None:
+def test_nobody_s_name_and_words_are_to_be_read(up: Up, push: Runtime, sandbox: SandboxClient, tmp_path: Path) -> None:
     """Not in Redis nor in a command to it, not in SQL, in no file or log, on no page, in no error's words."""
     told: list[str] = []
     with Redis.from_url(push.settings.require_redis_url) as redis:
         with overheard(redis) as heard:
-            run(up, push, sandbox, told)
+            run(up, push, sandbox, tmp_path, told)
         redis.save()
     received = b"".join(json.dumps(each.body).encode() for each in sandbox.all_received())
     assert len(found_in([("WeChat", received)])) == 1  # what is looked for can be found where it belongs

@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from pushjobs.errors import (
+    AudienceUnread,
     CallRefused,
     CredentialsRefused,
     InvalidInput,
@@ -18,6 +19,7 @@ from pushjobs.errors import (
     "error",
     [
         InvalidMessage("data.thing1", "is 21 characters long", "a thing has 1 to 20 characters"),
+        AudienceUnread("readers.csv", "is damaged", "write it anew"),
         CallRefused(40029, "login code invalid, used or expired"),
         CallRefused(20002, "parameter invalid", "61725984-6126f6f9-040f19c4"),
         CredentialsRefused(40125, "secret invalid", "61725984-6126f6f9-040f19c4"),

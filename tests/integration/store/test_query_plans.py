@@ -94,7 +94,7 @@ def bucket_of(shelf: Shelf) -> dict[str, Any]:
 def test_a_claim_reads_its_bucket_in_the_order_of_moments(filled: Shelf) -> None:
     """Claiming reads the partial index of due jobs and the rows it takes, never the table."""
     values = bucket_of(filled) | {"limit": 250, "lookahead": 5.0, "lease": 15.0, "template_0": 1, "template_1": 2}
-    values |= {"limit_0": 100, "limit_1": 150}
+    values |= {"run_0": 0, "run_1": 7, "limit_0": 100, "limit_1": 150}
     with filled.database.transaction() as connection:
         # Much is due, and in an order that is not the table's: that is when a planner would rather sort.
         connection.execute(text("UPDATE pushjobs.jobs SET due_at = now() - make_interval(secs => (id * 7919) % 50000)"))
@@ -112,14 +112,15 @@ def test_a_claim_reads_its_bucket_in_the_order_of_moments(filled: Shelf) -> None
         assert "Sort" not in plan.steps
 
 
-def test_a_tick_looks_once_into_the_index_for_each_template(filled: Shelf) -> None:
-    """Which templates have work is read from the partial index of due jobs, never from the table."""
+def test_a_tick_steps_from_source_to_source_in_the_index(filled: Shelf) -> None:
+    """Which templates and runs have work is read from the partial index of due jobs, a row a look, never the table."""
     values = bucket_of(filled) | {"lookahead": 5.0, "paused": [2, 3]}
     with filled.database.transaction() as connection:
         plan = explain(connection, releases._WITH_WORK, values)
     assert "ix_jobs_due" in plan.indexes
     assert "jobs" not in plan.read_whole
-    assert plan.steps.count("Limit") == 1
+    # The first source, the next one behind each, and whether anything of one is due.
+    assert plan.steps.count("Limit") == plan.steps.count("Index Only Scan") == 3
 
 
 def test_load_counts_in_the_index_of_leases(filled: Shelf) -> None:
@@ -225,7 +226,7 @@ def test_a_form_id_s_holders_are_looked_at_by_their_numbers(filled: Shelf) -> No
 
 def test_why_reads_the_bucket_s_index(filled: Shelf) -> None:
     """Counting who is before a job reads the partial index of due jobs."""
-    place = bucket_of(filled) | {"due_at": clock.now(), "id": 1, "most": 1000, "paused": []}
+    place = bucket_of(filled) | {"due_at": clock.now(), "id": 1, "most": 1000, "paused": [], "run_no": 0}
     with filled.database.transaction() as connection:
         plan = explain(connection, inspecting._AHEAD, place)
     assert "ix_jobs_due" in plan.indexes

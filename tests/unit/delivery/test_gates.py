@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pushjobs.delivery.gates import Now, pass_gates
+from pushjobs.domain.campaign import RunState
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.job import JobId, JobState, Lane, OnQuota, Reason
 from pushjobs.domain.lifecycle import Transition, sources
@@ -29,6 +30,8 @@ JOB = Candidate(
     lane=Lane.BULK,
     on_quota=OnQuota.DEFER,
     consent=ConsentPolicy.OPTIMISTIC,
+    run_paused=False,
+    run_state=None,
     daily_cap=None,
     faults_in_a_row=0,
     recipient=b"r" * 16,
@@ -86,6 +89,26 @@ def test_what_is_due_later_goes_back_untouched(due_in: float, is_held: bool) -> 
     """A job a worker would have to wait for long is given back without a reason, its moment as it was."""
     _, held = pass_gates([JOB._replace(due_in=due_in)], NOW)
     assert told(held) == [(Transition.GIVE_BACK, None, None)] * is_held
+
+
+@pytest.mark.parametrize(
+    ("state", "is_paused", "told_of"),
+    [
+        (RunState.OPEN, False, []),
+        (RunState.FINISHED, False, []),
+        (RunState.OPEN, True, [(Transition.GIVE_BACK, Reason.RUN_HELD, None)]),
+        (RunState.PREPARING, False, [(Transition.GIVE_BACK, Reason.RUN_HELD, None)]),
+        (RunState.CANCELLED, True, [(Transition.CANCEL, Reason.RUN_CANCELLED, None)]),
+        (RunState.SKIPPED, False, [(Transition.CANCEL, Reason.NOTHING_NEW, None)]),
+        (RunState.FAILED, False, [(Transition.REFUSE, Reason.NO_CONTENT, None)]),
+    ],
+)
+def test_a_run_s_word_holds_for_its_jobs(
+    state: RunState, is_paused: bool, told_of: list[tuple[Transition, Reason | None, float | None]]
+) -> None:
+    """A job of a campaign waits while its run does, and ends when its run was stopped."""
+    _, held = pass_gates([JOB._replace(run_state=state, run_paused=is_paused)], NOW)
+    assert told(held) == told_of
 
 
 @pytest.mark.parametrize(

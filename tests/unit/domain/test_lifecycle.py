@@ -66,8 +66,9 @@ def test_a_doubt_is_resolved_only_from_doubt(transition: Transition, state: JobS
 
 
 def test_a_gate_refuses_only_what_nobody_has_begun() -> None:
-    """A refusal without a call takes a job from `released`; once called, only an answer refuses it."""
-    assert (sources(Transition.REFUSE), target(Transition.REFUSE)) == ((JobState.RELEASED,), JobState.REFUSED)
+    """A refusal without a call takes a job that waits, or is out; once called, only an answer refuses it."""
+    waiting = (JobState.SCHEDULED, JobState.RELEASED)
+    assert (sources(Transition.REFUSE), target(Transition.REFUSE)) == (waiting, JobState.REFUSED)
 
 
 def test_only_admission_begins_a_call() -> None:

@@ -1,5 +1,7 @@
 """Encryption at rest: what opens a sealed value, what does not, and what the hashes tell."""
 
+import hashlib
+import hmac
 from typing import Any
 
 import pytest
@@ -153,3 +155,11 @@ def test_an_envelope_gives_the_message_back(form_id: str | None, is_shared: bool
         template_id="tpl",
     )
     assert opened == message
+
+
+@pytest.mark.parametrize("length", [1, 32, 64, 65, 200])
+def test_a_user_s_hash_is_hmac_s(length: int) -> None:
+    """The blind index is HMAC-SHA-256, whatever the key's length, and stays what it was: all users hang on it."""
+    key = bytes(range(length))
+    expected = hmac.digest(key, b"wx1\0oUser", hashlib.sha256)[:16]
+    assert Lookup(key).recipient("wx1", "oUser") == expected

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pushjobs.wechat.fields import ValueType, fault, keyword_fault, length, shortened, value_type
+from pushjobs.wechat.fields import ValueType, fault, keyword_fault, length, longest, shortened, value_type
 
 FITTING = [
     ("thing1", "订单已发货"),
@@ -204,6 +204,8 @@ def test_what_fits_is_one_line_of_bounded_length(kind: ValueType, value: str) ->
         ("thing1", "订单已发货，快递公司顺丰速运，请查看，记得", "订单已发货，快递公司顺丰速运，请查看…"),
         ("thing1", "Your order number OD20261123000128", "Your order number…"),
         ("thing1", "OD20261123000128201126112300", "OD20261123000128201…"),
+        ("thing1", "预算从今年一月起增加到了大约一共10,000元", "预算从今年一月起增加到了大约一共…"),
+        ("thing1", "演出今晚改到市民广场举行了请于08:30前入场", "演出今晚改到市民广场举行了请于…"),
         ("thing1", "two\nlines\t here", "two lines here"),
         ("thing1", "😀" * 11, "😀" * 9 + "…"),
         ("thing1", "👨‍👩‍👧" * 5, "👨‍👩‍👧" * 2 + "…"),
@@ -222,6 +224,38 @@ def test_shortens_free_texts(key: str, value: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("今天小雨转阴，请带伞。明天晴，气温回升到二十度", "今天小雨转阴，请带伞。明天晴…"),
+        ("今天全市小雨转阴请带好伞。明天晴，气温回升", "今天全市小雨转阴请带好伞…"),
+        ("地铁新线明日起全线开通运营！首班车五点半发出", "地铁新线明日起全线开通运营！…"),
+        ("《关于进一步做好今冬供暖工作的通知》今天发布", "《关于进一步做好今冬供暖工作的通知》…"),
+        ("预算从今年一月起增加到了大约10,000元整了", "预算从今年一月起增加到了大约…"),
+        ("演出今晚改到市民广场举行请于08:30前入场", "演出今晚改到市民广场举行请于08:30…"),
+        ("Rain today. Bring an umbrella", "Rain today. Bring…"),
+        ("Rain all of today. Sun", "Rain all of today…"),
+        ("货" * 21, "货" * 19 + "…"),
+        ("开头，" + "货" * 21, "开头，" + "货" * 16 + "…"),
+    ],
+)
+def test_shortens_by_sense(value: str, expected: str) -> None:
+    """By sense it is cut where a sentence ends in the last third, else a phrase, and never within a figure."""
+    assert shortened("thing1", value, by_sense=True) == expected
+    assert keyword_fault("thing1", expected) is None
+
+
+def test_the_longest_of_a_type() -> None:
+    """What a type holds depends on the value where there is Chinese in a name; some have no limit."""
+    assert [longest(*each) for each in [("thing1", ""), ("name1", "a"), ("name1", "张"), ("keyword1", "")]] == [
+        20,
+        20,
+        10,
+        200,
+    ]
+    assert longest("time1", "") is None
+
+
+@pytest.mark.parametrize(
     "key", [*(f"{kind}1" for kind in ValueType if kind not in {ValueType.THING, ValueType.NAME}), "keyword1"]
 )
 def test_shortens_nothing_that_would_be_wrong(key: str) -> None:
@@ -230,10 +264,14 @@ def test_shortens_nothing_that_would_be_wrong(key: str) -> None:
 
 
 @settings(deadline=None)
-@given(key=st.sampled_from(["thing1", "name1"]), value=st.text(st.characters(exclude_categories=["Cs"])))
-def test_what_is_shortened_fits(key: str, value: str) -> None:
+@given(
+    key=st.sampled_from(["thing1", "name1"]),
+    value=st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab货，。！; .」\u0301", max_size=60),
+    by_sense=st.booleans(),
+)
+def test_what_is_shortened_fits(key: str, value: str, *, by_sense: bool) -> None:
     """Whatever a free text holds, shortened it fits its type, unless nothing is to be seen of it; once is enough."""
-    short = shortened(key, value)
+    short = shortened(key, value, by_sense=by_sense)
     assert keyword_fault(key, short) is None or not short.strip()
-    assert shortened(key, short) == short
+    assert shortened(key, short, by_sense=by_sense) == short
     assert short == value or length(short) <= 20

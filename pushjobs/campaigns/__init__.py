@@ -1,0 +1,1 @@
+"""Campaigns: one message, or one for each, to an audience."""
