@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from pushjobs import inspection
+from pushjobs.domain.job import Job
+from pushjobs.domain.receipt import JobReceipt
 from pushjobs.errors import PushJobsError
+from pushjobs.http.v1 import answers, job_answers
 from pushjobs.http.v1.document import ROOMS, document, problems_of
 from pushjobs.http.v1.jobs import FILTERS
 from pushjobs.http.v1.page import _page
@@ -15,6 +19,7 @@ from pushjobs.http.v1.routes import Route
 from pushjobs.http.v1.schemas import FIELDS
 from pushjobs.http.v1.table import ROUTES
 from pushjobs.request import JobArguments
+from pushjobs.store.jobs import Happening
 from tests.schemas import faults
 
 DOCUMENT = document(ROUTES)
@@ -74,6 +79,20 @@ def test_names_are_given_once() -> None:
 def test_a_job_s_schema_has_what_python_takes() -> None:
     """A job over HTTP has the arguments of `send`, but for a stored content, which only Python has."""
     assert set(COMPONENTS["NewJob"]["properties"]) == JobArguments.__annotations__.keys() - {"content"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "ours"),
+    [
+        (job_answers.Job, Job),
+        (job_answers.Receipt, JobReceipt),
+        (job_answers.Happening, Happening),
+        (answers.UserQuota, inspection.Quota),
+    ],
+)
+def test_what_python_returns_is_shown(shown: type, ours: type) -> None:
+    """A field that is new in Python's record is new over HTTP, too."""
+    assert shown.__annotations__.keys() == ours.__annotations__.keys()
 
 
 def test_filters_are_documented() -> None:
