@@ -7,8 +7,9 @@ SHELL := /bin/bash
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
+SDKS := tests/acceptance/sdks
 
-.PHONY: help install install-dev demo demo-campaign up test test-full check format docs bench bench-campaigns bench-pending chaos lock clean
+.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs bench bench-batches bench-campaigns bench-doors bench-pending chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -37,7 +38,15 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 
 install: $(VENV)/installed ## make .venv and install pushjobs into it
 
-install-dev: $(VENV)/installed-dev ## the same with what tests and checks need
+# SDKs for Node, for the tests that point them at our door. Without npm those are skipped, and say so.
+sdks:
+	@if command -v npm >/dev/null && ! [ $(SDKS)/node_modules/.package-lock.json -nt $(SDKS)/package-lock.json ]; then \
+		echo 'installing the SDKs for Node …'; \
+		npm ci --silent --prefix $(SDKS) && touch $(SDKS)/node_modules/.package-lock.json || \
+		echo 'npm could not install them: their tests are skipped'; \
+	fi
+
+install-dev: $(VENV)/installed-dev sdks ## the same with what tests and checks need
 
 demo: $(VENV)/installed ## watch 300 notices being scheduled, sent and counted
 	@$(PUSHJOBS) demo
@@ -50,7 +59,7 @@ up: $(VENV)/installed ## run everything on this machine, with the WeChat sandbox
 
 # Two passes: what measures time runs alone. In the first a file stays in one process (tests/scheduling.py), of which
 # there are three: each waits half its time.
-test: $(VENV)/installed-dev ## the whole suite with reduced counts, under five minutes on two cores
+test: $(VENV)/installed-dev sdks ## the whole suite with reduced counts, under five minutes on two cores
 	@$(RUN) pytest --numprocesses 3 -m 'not timing'
 	@$(RUN) pytest -m timing
 
@@ -72,6 +81,12 @@ docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 
 bench: $(VENV)/installed-dev ## measure the send path
 	@$(RUN) benchmarks
+
+bench-batches: $(VENV)/installed-dev ## measure batches of jobs at the HTTP door (a minute)
+	@$(RUN) benchmarks.batches
+
+bench-doors: $(VENV)/installed-dev ## measure single sends at the HTTP door (a minute)
+	@$(RUN) benchmarks.doors
 
 bench-campaigns: $(VENV)/installed-dev ## measure what a campaign to a million costs (some minutes)
 	@$(RUN) benchmarks.campaigns

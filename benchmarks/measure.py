@@ -39,6 +39,7 @@ _ROLES = (
     ("bulk@", "workers bulk"),
     ("plain@", "workers plain"),
     (" beat", "beat"),
+    ("pushjobs.http", "doors"),
 )
 
 

@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from docs import coverage
+from docs import coverage, http_api
 from pushjobs.app_settings import AppSettings
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
@@ -213,6 +213,11 @@ def coverage_page() -> str:
     )
 
 
+def http_page() -> str:
+    """Every route of our own API, every problem, every schema."""
+    return _page("Our own API", *http_api.lines(_table))
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "lifecycle.md": lifecycle_page,
@@ -220,6 +225,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "wechat-coverage.md": coverage_page,
     REFERENCE / "proofs.md": proofs_page,
     REFERENCE / "fields.md": fields_page,
+    REFERENCE / "http.md": http_page,
 }
 """The generated pages: where each stands, and what writes it."""
 

@@ -25,7 +25,7 @@ from pushjobs.store.envelope import open_secrets, seal_secrets
 from pushjobs.store.sealing import Sealer
 from pushjobs.telemetry import Emit
 
-__all__ = ["Apps", "KnownApp"]
+__all__ = ["Apps", "KnownApp", "no_such_app"]
 
 _FRESH_SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 1.0
@@ -94,7 +94,7 @@ class Apps:
             self.refresh()
             found = self._known.get(appid) if isinstance(appid, str) else None
         if found is None:
-            raise InvalidInput("appid", "is no app of this installation", "see `pushjobs app list`")
+            raise no_such_app()
         return found
 
     def numbered(self, app_no: int) -> KnownApp | None:
@@ -202,6 +202,11 @@ class Apps:
         own = {name: getattr(made, name) for name in _SECRET_NAMES}
         given = {name: value.get_secret_value() for name, value in own.items() if isinstance(value, SecretStr)}
         return seal_secrets(self._sealer(), {"secret": secret, **given}, appid=appid)
+
+
+def no_such_app() -> InvalidInput:
+    """Return the refusal of an app that is not there, or is not the caller's: nobody can tell which."""
+    return InvalidInput("appid", "is no app of this installation", "see `pushjobs app list`")
 
 
 def _settings(given: Mapping[str, Any]) -> AppSettings:

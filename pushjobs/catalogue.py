@@ -20,7 +20,7 @@ from pushjobs.store import words
 from pushjobs.store.catalogue import App, KnownTemplate
 from pushjobs.store.database import Database
 
-__all__ = ["Catalogue", "Found", "night_share"]
+__all__ = ["Catalogue", "Found", "night_share", "no_such_template"]
 
 _FRESH_SECONDS = 60.0
 _LOOKUP_KEY = "lookup_key"
@@ -70,6 +70,15 @@ class Catalogue:
         if not app.is_synced:
             return self._trust(app, template_id)
         return self._ask(app, template_id)
+
+    def knows(self, template_id: str) -> bool:
+        """Whether a message of this template can be read without asking WeChat, for its template or about its text."""
+        app, known = self.app, self._known.get(template_id)
+        if known is not None and known.translation is not None:
+            known = self._known.get(known.translation.template_id)
+        if known is None or known.template is None:
+            return (known is None or not known.check.is_on) and (not app.is_synced or template_id in self._unknown)
+        return not known.check.is_on
 
     def look_up(self, template_id: str) -> Template | None:
         """Return the template of that id as `find` does, but store nothing; None where none was ever read."""
@@ -207,7 +216,7 @@ class Catalogue:
             if known is not None and known.template is not None:
                 return Found(template_no=known.template_no, template=known.template)
             self._unknown.add(template_id)
-        raise UnknownTemplate("template_id", "is not in the app's catalogue", "see `pushjobs template list`")
+        raise no_such_template()
 
     def _may_sync(self, app: App) -> bool:
         with self._database.transaction() as connection:
@@ -220,6 +229,11 @@ class Catalogue:
         except (CallRefused, Misconfigured, Unreachable):
             return
         self._replace(app, listed)
+
+
+def no_such_template() -> UnknownTemplate:
+    """Return the refusal of a template that is not there, or is not the caller's: nobody can tell which."""
+    return UnknownTemplate("template_id", "is not in the app's catalogue", "see `pushjobs template list`")
 
 
 def night_share(appid: str) -> float:

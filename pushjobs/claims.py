@@ -10,7 +10,7 @@ from typing import Any
 
 from pushjobs.domain.job import JobId
 from pushjobs.domain.message import FormIdKind
-from pushjobs.errors import InvalidInput, InvalidMessage, KeyReused
+from pushjobs.errors import FormIdUsedUp, InvalidInput, InvalidMessage, KeyReused
 from pushjobs.request import Request
 from pushjobs.store import accepting, form_ids
 from pushjobs.store.accepting import KeyClaim
@@ -121,6 +121,6 @@ def _refusal(stands: Standing) -> InvalidMessage:
     if stands.is_void:
         return InvalidMessage("form_id", "is invalid or used up, as WeChat has answered", f"{_RULE}, within 7 days")
     holders = ", ".join(str(job_id) for job_id in stands.holders)
-    return InvalidMessage(
+    return FormIdUsedUp(
         "form_id", f"has no message left for another job (job {holders})", f"{_RULE}; a cancelled job's is free again"
     )

@@ -35,6 +35,7 @@ from pushjobs.mapping import Mappings
 from pushjobs.operations import Operations
 from pushjobs.pace import Limit, Pace
 from pushjobs.receipts import Door
+from pushjobs.relaying import Relay
 from pushjobs.request import Terms
 from pushjobs.telemetry import emit
 from pushjobs.templates import Templates
@@ -158,6 +159,13 @@ class ConnectedApp:
             self._wechat,
             credentials=(self.app.appid, self.app.secret),
         )
+
+    @cached_property
+    def relay(self) -> Relay:
+        """Calls of clients, passed on to WeChat."""
+        connections = self._connections
+        more = connections.settings.pass_through
+        return Relay(self.app.appid, self.catalogue, connections.loop, self._wechat, self.account, more=more)
 
     @cached_property
     def callbacks(self) -> Door:

@@ -52,7 +52,10 @@ class Ledger:
 
     def grant(self, touser: str, template_id: str, credits: int = 1, *, standing: bool = False) -> None:  # noqa: A002 - the house's word
         """Add credits for single messages, or with `standing` a consent to all of the template's."""
-        row = {"touser": touser, "template_id": template_id, "credits": credits, "standing": standing}
+        self.grant_one({"touser": touser, "template_id": template_id, "credits": credits, "standing": standing})
+
+    def grant_one(self, row: Mapping[str, Any]) -> None:
+        """Grant from a row of `grant`'s arguments."""
         self._write([self._read(row)])
 
     def grant_many(self, rows: Iterable[Mapping[str, Any]]) -> Granted:

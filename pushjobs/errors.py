@@ -4,6 +4,8 @@
     ├── InvalidInput            a request that cannot succeed, refused at the door; nothing was stored
     │   ├── InvalidMoment           `time` or `expires` cannot be read, or a clock change makes it ambiguous
     │   ├── InvalidMessage          the message breaks a rule of WeChat or of its template
+    │   │   ├── LegacyWithdrawn         it asks for a template message, which WeChat withdrew in 2020
+    │   │   ├── FormIdUsedUp            its form id has no message left for another job
     │   │   ├── ContentRefused          WeChat's content check does not let the message pass
     │   │   └── ContentUnchecked        WeChat's content check gave no word: it may be asked again later
     │   ├── UnknownTemplate         no template of that id in the app's catalogue
@@ -13,6 +15,10 @@
     │       └── UnprovenCallback        nothing proves that a callback is WeChat's
     ├── NotFound                no such job
     ├── NotPossible             the job's state does not allow it
+    ├── UnknownClient           no client has that id and key
+    │   └── TokenExpired            its access token was good once
+    ├── NotPermitted            the client may not do that, or not with that app or template
+    ├── Overloaded              more waits here than can be done soon; nothing was begun
     ├── Misconfigured           a setting is missing or wrong
     ├── NotRunning              nothing runs in this directory, and no address was set
     ├── Unreachable             PostgreSQL, Redis or WeChat does not answer at its address
@@ -38,19 +44,25 @@ __all__ = [
     "ContentUnchecked",
     "ContentUnfetched",
     "CredentialsRefused",
+    "FormIdUsedUp",
     "InvalidCallback",
     "InvalidFile",
     "InvalidInput",
     "InvalidMessage",
     "InvalidMoment",
     "KeyReused",
+    "LegacyWithdrawn",
     "Misconfigured",
     "NotFound",
+    "NotPermitted",
     "NotPossible",
     "NotReady",
     "NotRunning",
+    "Overloaded",
     "PushJobsError",
+    "TokenExpired",
     "Undecryptable",
+    "UnknownClient",
     "UnknownTemplate",
     "UnprovenCallback",
     "Unreachable",
@@ -88,6 +100,14 @@ class InvalidMessage(InvalidInput):
     """The message breaks a rule of WeChat or of its template."""
 
 
+class LegacyWithdrawn(InvalidMessage):
+    """The message asks for a template message of before 2020, which WeChat's own host sends no longer."""
+
+
+class FormIdUsedUp(InvalidMessage):
+    """The form id has no message left for another job."""
+
+
 class ContentRefused(InvalidMessage):
     """WeChat's content check does not let the message pass."""
 
@@ -122,6 +142,22 @@ class NotFound(PushJobsError):
 
 class NotPossible(PushJobsError):
     """The job's state does not allow what was asked; nothing was changed."""
+
+
+class UnknownClient(PushJobsError):
+    """Nobody in force has that id and key, or that access token; which of the two was wrong is not told."""
+
+
+class TokenExpired(UnknownClient):
+    """The access token was good once; it may be exchanged for another."""
+
+
+class NotPermitted(PushJobsError):
+    """The client may not do that, or not with that app or template; whether there is such a one is not told."""
+
+
+class Overloaded(PushJobsError):
+    """More waits here than can be done soon; nothing was begun, and it may be asked for again."""
 
 
 class Misconfigured(PushJobsError):

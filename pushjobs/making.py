@@ -1,6 +1,7 @@
 """A request made a job: sealed for the store, described for the caller."""
 
 from pushjobs import clock
+from pushjobs.domain.client import Client
 from pushjobs.domain.job import Job, JobId, JobState
 from pushjobs.request import Request, Terms
 from pushjobs.store import envelope
@@ -10,8 +11,17 @@ from pushjobs.store.sealing import Lookup, Sealer
 __all__ = ["described", "new_job"]
 
 
-def new_job(job_id: JobId, request: Request, terms: Terms, *, sealer: Sealer, lookup: Lookup, released: bool) -> NewJob:
-    """Return the row of a job; `released`: it goes straight to a worker."""
+def new_job(  # noqa: PLR0913 - what a row is made of
+    job_id: JobId,
+    request: Request,
+    terms: Terms,
+    *,
+    sealer: Sealer,
+    lookup: Lookup,
+    released: bool,
+    client: Client | None = None,
+) -> NewJob:
+    """Return the row of a job; `released`: it goes straight to a worker, `client`: who asks for it."""
     shared = request.content
     recipient = lookup.recipient(terms.appid, request.message.touser)
     return NewJob(
@@ -29,10 +39,11 @@ def new_job(job_id: JobId, request: Request, terms: Terms, *, sealer: Sealer, lo
         ),
         reference=request.reference,
         released=released,
+        client_no=None if client is None else client.client_no,
     )
 
 
-def described(job_id: JobId, request: Request, terms: Terms) -> Job:
+def described(job_id: JobId, request: Request, terms: Terms, *, client: Client | None = None) -> Job:
     """Describe a job just stored, without asking for it."""
     return Job(
         id=job_id,
@@ -51,4 +62,5 @@ def described(job_id: JobId, request: Request, terms: Terms) -> Job:
         created_at=clock.now(),
         called_at=None,
         closed_at=None,
+        client=None if client is None else client.name,
     )

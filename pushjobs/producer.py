@@ -5,39 +5,41 @@ job that is due now is published straight after its commit, and if that fails th
 everything commits with the caller's own transaction, and only ticks publish.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Self, Unpack
 
-from pushjobs import claims, clock
+from pushjobs import clock
 from pushjobs.app_parts import AppParts
+from pushjobs.batches import AcceptedJob, Batches, Outcome, note
 from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.checking import Checked, check
 from pushjobs.claims import Row
 from pushjobs.consenting import Granted
+from pushjobs.domain.client import Client
 from pushjobs.domain.consent import Consent
 from pushjobs.domain.job import Job, JobId, JobState, Lane, read_state
+from pushjobs.domain.message import read_template_id, read_touser
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, NotFound, NotPossible
 from pushjobs.forgetting import Forgotten
 from pushjobs.inspection import Why
-from pushjobs.making import described, new_job
-from pushjobs.rejections import Rejected, Rejection
+from pushjobs.making import described
+from pushjobs.rejections import Rejection, Report
 from pushjobs.release import Releaser
 from pushjobs.request import (
     ContentArguments,
     JobArguments,
-    Request,
     StoredContent,
     named_app,
+    read_name,
     read_request,
     read_shared,
 )
 from pushjobs.store import accepting, envelope
 from pushjobs.store import jobs as stored
-from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
@@ -47,19 +49,8 @@ __all__ = ["Producer", "Rejection", "Report"]
 
 _CHUNK = 5000
 _MOST_FOUND = 1000
+_MOST_IN_BATCH = 10_000
 _BEYOND_IDS = 2**53
-
-
-@dataclass(slots=True)
-class Report:
-    """What `send_many` did: jobs newly `accepted`, jobs `known` already by their idempotency key, rows `rejected`.
-
-    Of those the first 100,000 are listed; `rejected.total` counts them all.
-    """
-
-    accepted: int = 0
-    known: int = 0
-    rejected: Rejected = field(default_factory=Rejected)
 
 
 class Producer:
@@ -71,7 +62,7 @@ class Producer:
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the verbs use
         self,
         database: Database,
         parts: Callable[[object], AppParts],
@@ -80,6 +71,7 @@ class Producer:
         campaigns: Campaigns,
         sealer: Sealer,
         lookup: Lookup,
+        client: Client | None = None,
     ) -> None:
         """`parts` gives those of an app by its appid, None for the one that is meant; raises InvalidInput."""
         self.campaigns = campaigns
@@ -89,6 +81,8 @@ class Producer:
         self._releaser = releaser
         self._sealer = sealer
         self._lookup = lookup
+        self._client = client
+        self._batches = Batches(parts, sealer=sealer, lookup=lookup, client=client)
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -113,14 +107,11 @@ class Producer:
         """
         self._parts(appid)
         parts = self._parts
-        return Producer(
-            self._database,
-            lambda other: parts(appid if other is None else other),
-            self._releaser,
-            campaigns=self.campaigns,
-            sealer=self._sealer,
-            lookup=self._lookup,
-        )
+        return self._like(lambda other: parts(appid if other is None else other), self._client)
+
+    def on_behalf_of(self, client: Client) -> "Producer":
+        """Return the same verbs for a client: what is accepted is its own. Whether it may is asked before."""
+        return self._like(self._parts, client)
 
     def send(self, *, session: CallersSession | None = None, **arguments: Unpack[JobArguments]) -> Job:
         """Schedule one push, for now unless `time` says later; return its job.
@@ -128,7 +119,11 @@ class Producer:
         Raises InvalidInput (nothing was stored), or KeyReused when the idempotency key stands for another body. The
         same key with the same body returns the job it made the first time.
         """
-        app = self._parts(arguments.get("appid"))
+        return self.accept(arguments, session=session).job
+
+    def accept(self, arguments: Mapping[str, Any], *, session: CallersSession | None = None) -> AcceptedJob:
+        """Do what `send` does with these arguments, and tell whether the job was known by its idempotency key."""
+        app = self._parts(named_app(arguments))
         request = read_request(arguments, app.terms, lane=Lane.URGENT)
         if refused := app.vetting.vet({0: request}):
             raise refused[0]
@@ -137,12 +132,12 @@ class Producer:
         with self._within(session) as connection:
             [job_id] = accepting.draw_ids(connection, 1)
             rows = {job_id: Row(number=1, arguments=arguments, request=request)}
-            if (known := self._claim(connection, app, rows).get(job_id)) is not None:
-                return self._known(connection, known)
-            accepting.insert(connection, [self._new_job(app, job_id, request, released=goes_now)])
+            if (known := self._batches.claim(connection, app, rows).get(job_id)) is not None:
+                return AcceptedJob(self._known(connection, known), is_known=True)
+            accepting.insert(connection, [self._batches.new_job(app, job_id, request, released=goes_now)])
         if goes_now:
             self._releaser.publish(bucket, [Released(id=job_id, release_no=1, due_in=0.0)])
-        return described(job_id, request, app.terms)
+        return AcceptedJob(described(job_id, request, app.terms, client=self._client), is_known=False)
 
     def send_many(self, rows: Iterable[Mapping[str, Any]], *, session: CallersSession | None = None) -> Report:
         """Schedule many pushes, each row the keyword arguments of `send`; any iterable, streamed in chunks.
@@ -156,14 +151,21 @@ class Producer:
         report = Report()
         numbered = enumerate(rows, start=1)
         while chunk := list(islice(numbered, _CHUNK)):
-            readable = self._read(chunk, report)
-            if any(its_rows for _, its_rows in readable):
-                with self._within(session) as connection:
-                    for app, its_rows in readable:
-                        self._accept(connection, app, its_rows, report)
+            note(self._accept(chunk, session), report)
         if not (report.accepted or report.known or report.rejected):
             raise InvalidInput("rows", "is empty", "give at least one row")
         return report
+
+    def accept_batch(self, rows: Sequence[Mapping[str, Any] | InvalidInput]) -> list[Outcome]:
+        """Schedule up to 10,000 pushes in one transaction; return what became of each row, in their order.
+
+        What raises has stored none of them. A row that its caller has refused already is passed over.
+        """
+        if not 0 < len(rows) <= _MOST_IN_BATCH:
+            raise InvalidInput("jobs", f"are {len(rows):,}", f"give 1 to {_MOST_IN_BATCH:,} at once")
+        refused = {number: row for number, row in enumerate(rows) if isinstance(row, InvalidInput)}
+        outcomes = self._accept([each for each in enumerate(rows) if each[0] not in refused], None)
+        return [refused[number] if number in refused else outcomes[number] for number in range(len(rows))]
 
     def check(self, rows: Iterable[Mapping[str, Any]]) -> Checked:
         """Look through rows as `send_many` takes them, and report all faults of each; nothing is stored or sent."""
@@ -204,20 +206,26 @@ class Producer:
         template_id: str | None = None,
         due_after: object = None,
         due_before: object = None,
+        template_ids: Collection[str] | None = None,
+        before: int | None = None,
         limit: int = 100,
     ) -> list[Job]:
         """Return the newest jobs that match everything given, at most `limit` (up to 1,000).
 
-        `due_after` and `due_before`, written as `time` is, bound when a job is tried next, or was last.
+        `due_after` and `due_before`, written as `time` is, bound when a job is tried next, or was last. `template_ids`:
+        of any of these templates. `before`: the number of a job, for those made before it, the next page.
         """
         if not 0 < limit <= _MOST_FOUND:
             raise InvalidInput("limit", f"is {limit}", f"it is between 1 and {_MOST_FOUND}")
-        equal = {"reference": reference, "template_id": template_id, "state": read_state(state)}
-        wanted = self._filter(touser=touser, due_after=due_after, due_before=due_before, **equal)
+        wanted = self._filter(
+            reference=reference, touser=touser, template_id=template_id, due_after=due_after, due_before=due_before
+        )
+        state, wanted_ids = read_state(state), None if template_ids is None else tuple(template_ids)
+        wanted = replace(wanted, state=state, template_ids=wanted_ids, before=before)
         with self._database.transaction() as connection:
             return stored.find(connection, wanted, limit)
 
-    def cancel(
+    def cancel(  # noqa: PLR0913 - one argument a filter
         self,
         job_id: int | None = None,
         *,
@@ -226,6 +234,7 @@ class Producer:
         template_id: str | None = None,
         due_after: object = None,
         due_before: object = None,
+        template_ids: Collection[str] | None = None,
     ) -> int:
         """Cancel one job, or every job that matches (as in `find`) and has not been begun; return how many.
 
@@ -240,8 +249,10 @@ class Producer:
         if all(each is None for each in (reference, touser, template_id, due_after, due_before)):
             rule = "give an id, a reference, a touser, a template_id, due_after or due_before"
             raise InvalidInput("cancel", "names no job", rule)
-        equal = {"reference": reference, "template_id": template_id}
-        wanted = self._filter(touser=touser, due_after=due_after, due_before=due_before, **equal)
+        wanted = self._filter(
+            reference=reference, touser=touser, template_id=template_id, due_after=due_after, due_before=due_before
+        )
+        wanted = replace(wanted, template_ids=None if template_ids is None else tuple(template_ids))
         with self._database.transaction() as connection:
             return stored.cancel_matching(connection, wanted)
 
@@ -313,41 +324,29 @@ class Producer:
         with self._database.transaction() as connection:
             return stored.count_by_state(connection, self._parts(None).app_no)
 
+    def _like(self, parts: Callable[[object], AppParts], client: Client | None) -> "Producer":
+        sealer, lookup = self._sealer, self._lookup
+        return Producer(
+            self._database,
+            parts,
+            self._releaser,
+            campaigns=self.campaigns,
+            sealer=sealer,
+            lookup=lookup,
+            client=client,
+        )
+
+    def _accept(self, numbered: Iterable[tuple[int, Any]], session: CallersSession | None) -> dict[int, Outcome]:
+        """Accept rows in one transaction, the caller's or one of their own."""
+        readable, outcomes = self._batches.read(numbered)
+        if any(rows for _, rows in readable):
+            with self._within(session) as connection:
+                for app, rows in readable:
+                    outcomes |= self._batches.store(connection, app, rows)
+        return outcomes
+
     def _within(self, session: CallersSession | None) -> AbstractContextManager[Transaction]:
         return self._database.transaction() if session is None else nullcontext(joined(session))
-
-    def _read(self, chunk: Iterable[tuple[int, Mapping[str, Any]]], report: Report) -> list[tuple[AppParts, list[Row]]]:
-        """Read a chunk's rows by the terms of their apps and report those refused; the apps in one order, for locks."""
-        readable: dict[str, tuple[AppParts, list[Row]]] = {}
-        for number, arguments in chunk:
-            try:
-                app = self._parts(named_app(arguments))
-                request = read_request(arguments, app.terms, lane=Lane.BULK)
-            except InvalidInput as refusal:
-                report.rejected.add(number, refusal)
-            else:
-                _, rows = readable.setdefault(app.terms.appid, (app, []))
-                rows.append(Row(number=number, arguments=arguments, request=request))
-        return [(app, _vetted(app, rows, report)) for _, (app, rows) in sorted(readable.items())]
-
-    def _accept(self, connection: Transaction, app: AppParts, readable: list[Row], report: Report) -> None:
-        rows = dict(zip(accepting.draw_ids(connection, len(readable)), readable, strict=True))
-        for job_id, known in sorted(self._claim(connection, app, rows).items()):
-            row = rows.pop(job_id)
-            if isinstance(known, InvalidInput):
-                report.rejected.add(row.number, known)
-            else:
-                report.known += 1
-        accepting.insert(connection, [self._new_job(app, job_id, row.request) for job_id, row in rows.items()])
-        report.accepted += len(rows)
-
-    def _claim(
-        self, connection: Transaction, app: AppParts, rows: Mapping[JobId, Row]
-    ) -> dict[JobId, JobId | InvalidInput]:
-        return claims.claim(connection, app.terms.catalogue.app, rows, lookup=self._lookup)
-
-    def _new_job(self, app: AppParts, job_id: JobId, request: Request, *, released: bool = False) -> NewJob:
-        return new_job(job_id, request, app.terms, sealer=self._sealer, lookup=self._lookup, released=released)
 
     def _known(self, connection: Transaction, known: JobId | InvalidInput) -> Job:
         if isinstance(known, InvalidInput):
@@ -365,18 +364,16 @@ class Producer:
             raise NotFound(f"there is no job {job_id}")
         return job
 
-    def _filter(self, *, touser: str | None, due_after: object, due_before: object, **equal: Any) -> stored.Filter:  # noqa: ANN401 - reference, template_id, state
+    def _filter(
+        self, *, reference: object, touser: object, template_id: object, due_after: object, due_before: object
+    ) -> stored.Filter:
         app = self._parts(None)
-        given, zone = {"due_after": due_after, "due_before": due_before}, app.terms.zone
-        due: dict[str, Any] = {
-            name: read_moment(each, zone, field=name) for name, each in given.items() if each is not None
-        }
-        recipient = None if touser is None else self._lookup.recipient(app.terms.appid, touser)
-        return stored.Filter(app_no=app.app_no, recipient=recipient, **due, **equal)
-
-
-def _vetted(app: AppParts, readable: list[Row], report: Report) -> list[Row]:
-    refused = app.vetting.vet({row.number: row.request for row in readable})
-    for number, refusal in refused.items():
-        report.rejected.add(number, refusal)
-    return [row for row in readable if row.number not in refused] if refused else readable
+        zone, given = app.terms.zone, {"reference": reference, "touser": touser, "template_id": template_id}
+        return stored.Filter(
+            app_no=app.app_no,
+            reference=read_name(given, "reference"),
+            recipient=None if touser is None else self._lookup.recipient(app.terms.appid, read_touser(given)),
+            template_id=None if template_id is None else read_template_id(given),
+            due_after=None if due_after is None else read_moment(due_after, zone, field="due_after"),
+            due_before=None if due_before is None else read_moment(due_before, zone, field="due_before"),
+        )

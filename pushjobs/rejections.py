@@ -1,10 +1,11 @@
 """Rows of many that were refused: each by its number, its field and why, as many as anybody reads."""
 
+from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from pushjobs.errors import InvalidInput
 
-__all__ = ["MOST_LISTED", "Rejected", "Rejection"]
+__all__ = ["MOST_LISTED", "Rejected", "Rejection", "Report"]
 
 MOST_LISTED = 100_000
 """So many are listed, the rest counted: a file of ten million bad rows must not fill the memory."""
@@ -33,3 +34,15 @@ class Rejected(list[Rejection]):
         self.total += 1
         if len(self) < MOST_LISTED:
             self.append(Rejection.of(row, refusal))
+
+
+@dataclass(slots=True)
+class Report:
+    """What `send_many` did: jobs newly `accepted`, jobs `known` already by their idempotency key, rows `rejected`.
+
+    Of those the first 100,000 are listed; `rejected.total` counts them all.
+    """
+
+    accepted: int = 0
+    known: int = 0
+    rejected: Rejected = field(default_factory=Rejected)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypedDict, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar
 from zoneinfo import ZoneInfo
 
 from pushjobs import clock
@@ -31,7 +31,7 @@ from pushjobs.domain.message import (
 from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.domain.translation import Translated, translate
 from pushjobs.domain.words import refusing
-from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, UnknownTemplate, gathered
+from pushjobs.errors import InvalidInput, InvalidMessage, InvalidMoment, LegacyWithdrawn, UnknownTemplate, gathered
 from pushjobs.wechat.fields import keyword_fault, shortened
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Terms",
     "find_faults",
     "named_app",
+    "read_name",
     "read_request",
     "read_shared",
 ]
@@ -103,11 +104,11 @@ _NOT_BESIDE_CONTENT = _SHARED_NAMES | {"form_id", "form_id_kind", "emphasis_keyw
 _Choice = TypeVar("_Choice", Lane, OnQuota)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """A request that can be stored. `content` is set if the content is shared.
 
-    `asked_at`: its moment as given, None for now; `planned_at`: never past; `is_due`: its moment is now or past.
+    `asked_at`: its moment as given, None for now; `planned_at`: never past; `is_due`: its moment is now or past. A
+    tuple because ten thousand are made for a batch.
     """
 
     message: Message
@@ -157,8 +158,8 @@ def read_request(arguments: Mapping[str, object], terms: Terms, *, lane: Lane) -
         is_due=planned_at == now,
         lane=_choice(arguments, "lane", lane),
         on_quota=_choice(arguments, "on_quota", OnQuota.DEFER),
-        reference=_name(arguments, "reference"),
-        idempotency_key=_name(arguments, "idempotency_key"),
+        reference=read_name(arguments, "reference"),
+        idempotency_key=read_name(arguments, "idempotency_key"),
     )
 
 
@@ -196,7 +197,7 @@ def _gather_faults(arguments: Mapping[str, object], terms: Terms, found: list[In
         _choice(arguments, "on_quota", OnQuota.DEFER)
     for name in ("reference", "idempotency_key"):
         with gathered(found):
-            _name(arguments, name)
+            read_name(arguments, name)
 
 
 def _message_faults(arguments: Mapping[str, object], terms: Terms) -> tuple[list[InvalidInput], bool]:
@@ -289,7 +290,7 @@ def _is_legacy(arguments: Mapping[str, object]) -> bool:
 
 def _refuse_legacy(terms: Terms) -> None:
     if not terms.takes_legacy:
-        raise InvalidMessage(
+        raise LegacyWithdrawn(
             "form_id",
             "asks for a legacy template message",
             "WeChat withdrew them in 2020 (45103); use a subscribe template",
@@ -344,7 +345,8 @@ def _choice(arguments: Mapping[str, object], name: str, default: _Choice) -> _Ch
     raise InvalidInput(name, "is not one of its values", f"use {' or '.join(words)}")
 
 
-def _name(arguments: Mapping[str, object], field: str) -> str | None:
+def read_name(arguments: Mapping[str, object], field: str) -> str | None:
+    """Read a short text such as a reference, None where it is not given; raises InvalidInput."""
     value = arguments.get(field)
     if value is None:
         return None

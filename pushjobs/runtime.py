@@ -10,7 +10,10 @@ from contextlib import suppress
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from pushjobs.acceptance import Acceptance
+from pushjobs.access import AccessTokens
 from pushjobs.account import Account
+from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.campaigns.declared import campaigns_in
@@ -19,6 +22,7 @@ from pushjobs.campaigns.opening import Opening
 from pushjobs.campaigns.parts import Parts
 from pushjobs.campaigns.ticking import Ticking
 from pushjobs.catalogue import Catalogue
+from pushjobs.clients import Clients
 from pushjobs.connected_app import ConnectedApp
 from pushjobs.connections import Connections
 from pushjobs.delivery import Delivery
@@ -75,6 +79,16 @@ class Runtime:
         )
 
     @cached_property
+    def clients(self) -> Clients:
+        """The clients of the HTTP doors."""
+        return Clients(self.connections.database, self.apps)
+
+    @cached_property
+    def access_tokens(self) -> AccessTokens:
+        """What their ids and keys are exchanged for."""
+        return AccessTokens(self.clients, self.connections.sealer)
+
+    @cached_property
     def releaser(self) -> Releaser:
         """Claims and publishes."""
         return Releaser(
@@ -88,15 +102,23 @@ class Runtime:
     @cached_property
     def producer(self) -> Producer:
         """The verbs of application code."""
-        database = self.connections.database  # first: with nothing running, that is what there is to say
+        _ = self.connections.database  # first: with nothing running, that is what there is to say
         self.app()
-        return Producer(
-            database,
-            lambda appid: self.app(appid).parts,
-            self.releaser,
-            campaigns=self.campaigns,
-            sealer=self.connections.sealer,
-            lookup=self.connections.lookup,
+        return self.verbs
+
+    @cached_property
+    def verbs(self) -> Producer:
+        """The same for whoever names an app or a job each time: there may be no app that is meant."""
+        database = self.connections.database  # first, as above
+        sealer, lookup = self.connections.sealer, self.connections.lookup
+        return Producer(database, self._parts, self.releaser, campaigns=self.campaigns, sealer=sealer, lookup=lookup)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Many sends at once, for the doors."""
+        connections = self.connections
+        return Acceptance(
+            connections.database, self._parts, self.releaser, sealer=connections.sealer, lookup=connections.lookup
         )
 
     @cached_property
@@ -271,6 +293,9 @@ class Runtime:
     def delivery(self) -> Delivery:
         """Its delivery."""
         return self.app().delivery
+
+    def _parts(self, appid: object) -> AppParts:
+        return self.app(appid).parts
 
     def _connect(self, known: KnownApp) -> ConnectedApp:
         """Return what is connected of an app; anew if its settings have changed."""

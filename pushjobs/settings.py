@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ _WECHAT = {"wechat_base_url", "wechat_fallback_urls", "wechat_appid", "wechat_se
 _REAL_WECHAT = "https://api.weixin.qq.com"
 _SPARE_WECHAT = ("https://api2.weixin.qq.com",)
 _NONE = "none"
+_PATH = re.compile(r"/[\w./-]{1,200}", re.ASCII)
 
 
 class Settings(AppSettings, BaseSettings):
@@ -75,6 +77,12 @@ class Settings(AppSettings, BaseSettings):
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
     private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
 
+    pass_through: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Comma-separated paths of WeChat's, such as `/wxa/msg_sec_check`, that clients may call through us "
+        "beside sends and templates; JSON only.",
+    )
+
     @field_validator("wechat_fallback_urls", mode="before")
     @classmethod
     def _split_or_none(cls, value: object) -> object:
@@ -90,10 +98,18 @@ class Settings(AppSettings, BaseSettings):
                 raise ValueError("holds what is no address such as https://api2.weixin.qq.com; write `none` for none")
         return value
 
-    @field_validator("encryption_keys", mode="before")
+    @field_validator("encryption_keys", "pass_through", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("pass_through")
+    @classmethod
+    def _are_paths(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for path in value:
+            if not _PATH.fullmatch(path):
+                raise ValueError("holds what is no path such as /wxa/msg_sec_check, without a query")
+        return value
 
     @field_validator("encryption_keys")
     @classmethod

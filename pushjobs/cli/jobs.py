@@ -73,6 +73,7 @@ def show(job: _JobNumber, directory: Directory = None, as_json: AsJson = False) 
         ("template", found.template_id),
         ("lane", found.lane),
         ("reference", found.reference or ""),
+        ("client", found.client or ""),
         *((name.replace("_", " "), local(moment, zone)) for name, moment in moments.items()),
         ("attempts", str(found.attempts)),
         ("msgid", str(found.msgid or "")),

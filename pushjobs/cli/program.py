@@ -16,6 +16,7 @@ from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
 from pushjobs.cli.campaigns import campaign
 from pushjobs.cli.chaos import chaos
+from pushjobs.cli.clients import client
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.doctor import doctor
@@ -53,6 +54,7 @@ for command in _COMMANDS:
     app.command()(command)
 app.add_typer(apps)
 app.add_typer(campaign)
+app.add_typer(client)
 app.add_typer(consent)
 app.add_typer(callback)
 app.add_typer(template)

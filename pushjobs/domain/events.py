@@ -8,6 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pushjobs.domain.campaign import RunReason, RunState
+from pushjobs.domain.door_events import (
+    CallbacksNotKept,
+    CallbacksRefused,
+    PushesNotTaken,
+    RequestsFailed,
+    RequestsNotAccepted,
+)
 from pushjobs.domain.heartbeat import Step
 from pushjobs.domain.job import JobId, JobState, Lane
 from pushjobs.domain.lifecycle import Transition
@@ -41,6 +48,8 @@ __all__ = [
     "MessageUnreadable",
     "Paused",
     "PushesNotTaken",
+    "RequestsFailed",
+    "RequestsNotAccepted",
     "RunEnded",
     "RunExpanded",
     "RunFailed",
@@ -263,32 +272,6 @@ class EventsUnreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallbacksRefused:
-    """Requests at the callback door were refused, so many since this fault was last told of."""
-
-    callbacks: int
-    fault: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbacksNotKept:
-    """What callbacks told could not be stored; they were answered so, and WeChat pushes them again."""
-
-    callbacks: int
-    fault: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushesNotTaken:
-    """The app's own door did not take callbacks. They are tried again, but for those that are `dead`."""
-
-    app_no: int
-    pushes: int
-    dead: int
-    fault: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignNotTaken:
     """A campaign declared in code has something wrong; what was stored of it before stays in force."""
 
@@ -383,6 +366,8 @@ Event = (
     | MessageUnreadable
     | Paused
     | PushesNotTaken
+    | RequestsFailed
+    | RequestsNotAccepted
     | RunEnded
     | RunExpanded
     | RunFailed

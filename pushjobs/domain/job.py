@@ -110,8 +110,8 @@ class Job:
 
     All times are aware and in UTC. `time` is the moment that was asked for; `due_at` the moment it will be tried next
     (later than `time` after a retry or a deferral). `errcode` is WeChat's last answer, `msgid` WeChat's number of the
-    message once sent, `receipt` what it told of it afterwards. The message itself is not part of it: it stays sealed,
-    and is gone where `is_forgotten`.
+    message once sent, `receipt` what it told of it afterwards, `client` the name of the client that asked for it over
+    HTTP. The message itself is not part of it: it stays sealed, and is gone where `is_forgotten`.
     """
 
     id: JobId
@@ -131,6 +131,7 @@ class Job:
     called_at: datetime | None
     closed_at: datetime | None
     receipt: JobReceipt | None = None
+    client: str | None = None
     is_forgotten: bool = False
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pushjobs.domain.template import Template
@@ -136,7 +137,6 @@ _PAGE_LENGTH = 1024
 _KEY_LENGTH = 64
 _MOST_KEYWORDS = 20  # today's templates have 2 to 5, those of before 2020 had up to 10; this one is ours
 
-_PRINTED_ASCII = re.compile("[!-~]+")
 _KEY = re.compile("[a-z_]+[0-9]+")
 # Neither can be stored: PostgreSQL's text takes no NUL, UTF-8 no half of a surrogate pair.
 _NOT_STORED = re.compile(r"[\x00\ud800-\udfff]")
@@ -246,7 +246,7 @@ def _identifier(arguments: Mapping[str, object], name: str, what: str) -> str:
         raise InvalidMessage(name, "is missing", f"give {what}")
     if not isinstance(value, str):
         raise InvalidMessage(name, f"is no text ({type(value).__name__})", f"give {what}")
-    if not _PRINTED_ASCII.fullmatch(value):
+    if not (value.isascii() and value.isprintable()) or " " in value:
         raise InvalidMessage(name, "holds a blank or a character beyond ASCII", f"give {what}")
     if len(value) > _IDENTIFIER_LENGTH:
         raise InvalidMessage(name, f"is {len(value)} characters long", f"it has up to {_IDENTIFIER_LENGTH}")
@@ -262,7 +262,8 @@ def _optional_text(arguments: Mapping[str, object], name: str, longest: int) -> 
         raise InvalidMessage(name, fault, f"give a text of up to {longest} characters, or leave it out")
     if len(value) > longest:
         raise InvalidMessage(name, f"is {len(value)} characters long", f"it has up to {longest}")
-    if _CONTROL.search(value) or not is_storable(value):
+    # What is printable holds neither: asked first, because nearly every text is.
+    if not value.isprintable() and (_CONTROL.search(value) or not is_storable(value)):
         raise InvalidMessage(name, "holds a control character or half a surrogate pair", "give plain text")
     return value
 
@@ -347,8 +348,8 @@ def _form_faults(data: object, texts: dict[str, str], *, may_be_empty: bool) -> 
         yield InvalidMessage("data", f"has {len(data)} keywords", f"a message has up to {_MOST_KEYWORDS}")
         return
     for number, (written, value) in enumerate(data.items(), start=1):
-        key = written.removesuffix(".DATA") if isinstance(written, str) else ""
-        if len(key) > _KEY_LENGTH or not _KEY.fullmatch(key):
+        key = _key(written) if isinstance(written, str) and len(written) <= _KEY_LENGTH + len(".DATA") else None
+        if key is None:
             rule = "a key is a type and a number, such as thing1"
             yield InvalidMessage("data", f"has a key of the wrong form (key number {number})", rule)
         elif key in texts:
@@ -358,6 +359,13 @@ def _form_faults(data: object, texts: dict[str, str], *, may_be_empty: bool) -> 
                 texts[key] = _text(f"data.{key}", value)
             except InvalidMessage as refusal:
                 yield refusal
+
+
+@lru_cache(maxsize=1024)
+def _key(written: str) -> str | None:
+    """Return a keyword's key, None for what is none; the same few come again and again."""
+    key = written.removesuffix(".DATA")
+    return key if len(key) <= _KEY_LENGTH and _KEY.fullmatch(key) else None
 
 
 def _text(name: str, value: object) -> str:

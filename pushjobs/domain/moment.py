@@ -8,6 +8,7 @@ repeats has more than one reading, and a message sent an hour early cannot be ca
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from pushjobs.domain.job import DEFAULT_LIFE
@@ -49,6 +50,16 @@ def read_moment(value: object, zone: ZoneInfo, *, field: str = "time") -> dateti
     `zone`; with an offset or Z it is ISO 8601. Raises `InvalidMoment` for anything else, for years before 2000 or
     after 2200, and for a local time that does not exist or exists twice in `zone`; the message names both readings.
     """
+    return _read_text(value, zone, field) if isinstance(value, str) else _located(value, zone, field)
+
+
+@lru_cache(maxsize=1024)
+def _read_text(value: str, zone: ZoneInfo, field: str) -> datetime:
+    """Read a text; of many jobs asked for at once, most are for one and the same moment."""
+    return _located(value, zone, field)
+
+
+def _located(value: object, zone: ZoneInfo, field: str) -> datetime:
     moment = _read(value, zone, field)
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise InvalidMoment(field, f"lies in the year {moment.year}", f"give a year from {_FIRST_YEAR} to {_LAST_YEAR}")

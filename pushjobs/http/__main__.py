@@ -4,6 +4,7 @@ Under `pushjobs up` the socket is `up`'s, so that what comes while this process 
 """
 
 import argparse
+import gc
 import socket
 import sys
 from collections.abc import Sequence
@@ -35,7 +36,22 @@ def main(argv: Sequence[str]) -> None:
         parser.exit(2, f"pushjobs.http: {error}\n")
     except (OSError, OverflowError) as error:
         parser.exit(1, f"pushjobs.http: cannot listen at {given.host}, port {given.port}: {error}\n")
+    _spare_the_collector()
+    # While a batch is read, others wait for their turns. Beside batches without a pause single sends took 170 ms at
+    # p99 with Python's 5 ms, and take 56 ms with this; batches take no longer.
+    sys.setswitchinterval(0.001)
     server(app).run(sockets=[listening])
+
+
+def _spare_the_collector() -> None:
+    """Have the garbage collector look through requests alone, and not after every few hundred objects of a batch.
+
+    What is here by now stays as long as the process: looked through each time, it holds every answer up for 0.1 s. A
+    batch makes 300,000 objects that all go at once. Measured together: a seventh of the processor's time for a batch.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -12,9 +12,15 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
+from pushjobs.domain.events import CallbacksRefused, RequestsFailed
 from pushjobs.errors import PushJobsError
-from pushjobs.http.callbacks import Doors, Refusals, callback_door
+from pushjobs.http.callbacks import Doors, callback_door
+from pushjobs.http.faults import Faults
+from pushjobs.http.gateway import Gateway
+from pushjobs.http.gathering import Gathering
 from pushjobs.http.health import Health
+from pushjobs.http.permission import Permission
+from pushjobs.http.v1.door import OwnApi, problem_of
 from pushjobs.runtime import Runtime
 from pushjobs.telemetry import emit
 
@@ -31,24 +37,41 @@ def application(runtime: Runtime) -> FastAPI:
     """
     health = Health(runtime.checks)
     doors = Doors(runtime.door, emit=emit)
+    permission = Permission(runtime.clients)
+    gathering = Gathering(lambda: runtime.acceptance, emit=emit)
+    gateway = Gateway(
+        permission, lambda: runtime.access_tokens, gathering, lambda appid: runtime.app(appid).relay, emit=emit
+    )
+    faults = Faults(lambda count, fault: emit(RequestsFailed(requests=count, fault=fault)))
+    own = OwnApi(runtime, permission, gathering, faults)
     _see_apps(runtime)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        seeing = asyncio.create_task(_keep_seeing_apps(runtime))
+        seeing = [asyncio.create_task(_keep_seeing_apps(runtime)), asyncio.create_task(permission.keep_seeing())]
         try:
             yield
         finally:
-            seeing.cancel()
+            for each in seeing:
+                each.cancel()
+            # A look into SQL that is under way must not find it closed.
+            await asyncio.get_running_loop().shutdown_default_executor()
             # The server has waited for the answers that were due; what is left waits for nobody.
             health.close()
             doors.close()
+            gathering.close()
+            gateway.close()
+            own.close()
             runtime.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _bare)
+    app.add_exception_handler(Exception, _bare)
     app.include_router(health.door())
-    app.include_router(callback_door(doors, Refusals(emit)))
+    refusals = Faults(lambda count, fault: emit(CallbacksRefused(callbacks=count, fault=fault)))
+    app.include_router(callback_door(doors, refusals))
+    app.include_router(gateway.door(runtime.settings.pass_through))
+    app.include_router(own.door())
     return app
 
 
@@ -66,7 +89,9 @@ def _see_apps(runtime: Runtime) -> None:
         runtime.apps.refresh()
 
 
-async def _bare(_: Request, error: Exception) -> Response:
+async def _bare(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
     headers = error.headers if isinstance(error, HTTPException) else None
+    if request.url.path.startswith("/v1/"):
+        return problem_of(HTTPStatus(status), headers)
     return PlainTextResponse(HTTPStatus(status).phrase, status, headers)

@@ -6,7 +6,6 @@ all. 200 says that it is kept. 403: nothing proves that it is WeChat's. 400, 413
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -15,38 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
-from pushjobs import clock
-from pushjobs.domain.events import CallbacksRefused
-from pushjobs.errors import InvalidCallback, NotFound, PushJobsError, UnprovenCallback
+from pushjobs.errors import InvalidCallback, NotFound, UnprovenCallback
+from pushjobs.http.faults import Faults
 from pushjobs.http.keeping import Keeping
 from pushjobs.receipts import Door
 from pushjobs.telemetry import Emit
 from pushjobs.wechat.events import LARGEST_BODY, Callback
 
-__all__ = ["Doors", "Refusals", "callback_door"]
+__all__ = ["Doors", "callback_door"]
 
 _LONGEST_SECONDS = 1.0
-_QUIET_SECONDS = 10.0
-
-
-class Refusals:
-    """Tells of refused callbacks, of each fault at most once in ten seconds.
-
-    Whoever sets up WeChat's console must read why it says no; whoever finds the address must not fill the disk.
-    """
-
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-        self._untold: Counter[str] = Counter()
-        self._quiet_until: dict[str, float] = {}
-
-    def tell(self, refusal: PushJobsError) -> None:
-        """Count a refusal, and tell of all like it that are untold if it is time."""
-        fault, now = str(refusal), clock.monotonic()
-        self._untold[fault] += 1
-        if now >= self._quiet_until.get(fault, 0.0):
-            self._emit(CallbacksRefused(callbacks=self._untold.pop(fault), fault=fault))
-            self._quiet_until[fault] = now + _QUIET_SECONDS
 
 
 class Doors:
@@ -70,7 +47,7 @@ class Doors:
             keeping.close()
 
 
-def callback_door(doors: Doors, refusals: Refusals) -> APIRouter:
+def callback_door(doors: Doors, refusals: Faults) -> APIRouter:
     """Return the doors as routes."""
     router = APIRouter()
 
@@ -83,7 +60,7 @@ def callback_door(doors: Doors, refusals: Refusals) -> APIRouter:
                 taking = door.read(appid, Callback(method=request.method, query=dict(request.query_params), body=body))
                 is_kept = await keeping.keep(taking)
         except (NotFound, InvalidCallback) as refusal:
-            refusals.tell(refusal)
+            refusals.tell(str(refusal))
             raise HTTPException(_status(refusal)) from None
         except (TimeoutError, ClientDisconnect):
             is_kept = False

@@ -11,14 +11,25 @@ from pushjobs.domain.job import Job, JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition, sources
 from pushjobs.domain.receipt import JobReceipt, ReceiptState
 from pushjobs.store.database import statement
-from pushjobs.store.tables import apps, job_history, jobs, receipts, templates
+from pushjobs.store.tables import apps, clients, job_history, jobs, receipts, templates
 
-__all__ = ["Filter", "Happening", "cancel", "cancel_matching", "count_by_state", "find", "get", "history", "reschedule"]
+__all__ = [
+    "Filter",
+    "Happening",
+    "cancel",
+    "cancel_matching",
+    "count_by_state",
+    "find",
+    "get",
+    "get_several",
+    "history",
+    "reschedule",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which jobs are meant; what is None does not narrow."""
+    """Which jobs are meant; what is None does not narrow. `before`: those with a lower number."""
 
     app_no: int | None = None
     reference: str | None = None
@@ -27,6 +38,8 @@ class Filter:
     template_id: str | None = None
     due_after: datetime | None = None
     due_before: datetime | None = None
+    template_ids: tuple[str, ...] | None = None
+    before: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the filter as SQL conditions."""
@@ -42,6 +55,10 @@ class Filter:
             conditions.append(jobs.c.due_at >= self.due_after)
         if self.due_before is not None:
             conditions.append(jobs.c.due_at < self.due_before)
+        if self.template_ids is not None:
+            conditions.append(templates.c.template_id.in_(self.template_ids))
+        if self.before is not None:
+            conditions.append(jobs.c.id < self.before)
         return conditions
 
 
@@ -68,10 +85,12 @@ _JOB: Select[Any] = (
         receipts.c.errcode.label("receipt_errcode"),
         receipts.c.status.label("receipt_status"),
         receipts.c.at.label("receipt_at"),
+        clients.c.name.label("client"),
     )
     .join(apps, jobs.c.app_no == apps.c.app_no)
     .join(templates, jobs.c.template_no == templates.c.template_no)
     .outerjoin(receipts, receipts.c.job_id == jobs.c.id)
+    .outerjoin(clients, clients.c.client_no == jobs.c.client_no)
 )
 
 # Both lock in the order of ids, like every statement that locks several jobs (fine print 12.9).
@@ -116,6 +135,11 @@ def get(connection: Connection, job_id: JobId) -> Job | None:
     """Return one job, or None."""
     row = connection.execute(_JOB.where(jobs.c.id == job_id)).one_or_none()
     return None if row is None else _job(row)
+
+
+def get_several(connection: Connection, ids: Sequence[JobId]) -> dict[JobId, Job]:
+    """Return those of the jobs that are there, by their numbers."""
+    return {JobId(row.id): _job(row) for row in connection.execute(_JOB.where(jobs.c.id.in_(ids)))}
 
 
 def find(connection: Connection, wanted: Filter, limit: int) -> list[Job]:
@@ -190,6 +214,7 @@ def _job(row: Row[Any]) -> Job:
         called_at=row.called_at,
         closed_at=row.closed_at,
         receipt=_receipt(row),
+        client=row.client,
         is_forgotten=row.sealed is None,
     )
 

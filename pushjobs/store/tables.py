@@ -32,6 +32,7 @@ from pushjobs.domain.template import TemplateKind
 from pushjobs.store.app_tables import apps, installation
 from pushjobs.store.callback_tables import events, pushes, receipts
 from pushjobs.store.campaign_tables import campaigns, runs, snapshots
+from pushjobs.store.client_tables import clients
 from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
@@ -44,6 +45,7 @@ __all__ = [
     "apps",
     "campaigns",
     "clearances",
+    "clients",
     "consents",
     "contents",
     "erasures",
@@ -182,6 +184,7 @@ jobs = Table(
     Column("created_at", _moment, nullable=False, server_default=func.now(), comment="When it was accepted"),
     Column("called_at", _moment, comment="When its last call left"),
     Column("closed_at", _moment, comment="When it reached its closing state"),
+    Column("client_no", Integer, comment="The client that asked for it over HTTP; null: nobody did"),
     CheckConstraint("octet_length(recipient) = 16", name="recipient_is_16_bytes"),
     CheckConstraint("expires_at > planned_at", name="expires_after_planned"),
     CheckConstraint(

@@ -32,6 +32,8 @@ from pushjobs.domain.events import (
     MessageUnreadable,
     Paused,
     PushesNotTaken,
+    RequestsFailed,
+    RequestsNotAccepted,
     RunFailed,
     SettleBroke,
     SettleRepeated,
@@ -47,7 +49,8 @@ _TROUBLE = (
     *(ContentUnread, RunFailed),
     *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
-    *(MessageUnreadable, Paused, PushesNotTaken, SettleBroke, SettleRepeated, TokenUnavailable),
+    *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, RequestsNotAccepted, SettleBroke, SettleRepeated),
+    TokenUnavailable,
 )
 
 # Through the standard library's logger of our name: in an application's own process it decides what is shown and how.

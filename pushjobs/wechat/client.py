@@ -11,7 +11,7 @@ could be made was not called: the call goes to the next one (`hosts`), once.
 
 import re
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
@@ -104,7 +104,7 @@ class Client:
         access_token: str | None = None,
         params: Mapping[str, str] | None = None,
         body: object = None,
-        accepting: Collection[int] = (),
+        accepting: Container[int] = (),
     ) -> dict[str, Any]:
         """Make one call and return the JSON object it answers.
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 __all__ = ["SHORTENED", "ValueType", "fault", "keyword_fault", "length", "longest", "rule", "shortened", "value_type"]
@@ -183,16 +184,18 @@ def keyword_fault(key: str, value: str, allowed: Sequence[str] = ()) -> tuple[st
     A keyword for which the template lists values takes only those, whatever its prefix. An unknown prefix is judged as
     a thing: types have been added before. A legacy `keyword1` takes any text up to 200 characters.
     """
-    if allowed:
-        return fault(ValueType.ENUM, value, allowed)
-    if _LEGACY_KEY.fullmatch(key):
-        return _fault(_LEGACY, value)
-    return fault(value_type(key) or ValueType.THING, value)
+    return fault(ValueType.ENUM, value, allowed) if allowed else _fault(_rule_of(key), value)
+
+
+@lru_cache(maxsize=1024)
+def _rule_of(key: str) -> _Rule:
+    """Return the rule for a key's values; the same few keys come again and again."""
+    return _LEGACY if _LEGACY_KEY.fullmatch(key) else _RULES[value_type(key) or ValueType.THING]
 
 
 def longest(key: str, value: str) -> int | None:
     """Return how many UTF-16 units the type of a key holds of such a value, None without a limit."""
-    return _longest(_LEGACY if _LEGACY_KEY.fullmatch(key) else _RULES[value_type(key) or ValueType.THING], value)
+    return _longest(_rule_of(key), value)
 
 
 def shortened(key: str, value: str, *, by_sense: bool = False) -> str:
@@ -255,9 +258,10 @@ def _fault(rule: _Rule, value: str) -> tuple[str, str] | None:
     most = _longest(rule, value)
     if not value.strip():
         return "is empty", rule.words
-    if rule.one_line and _NOT_PRINTED.search(value):
+    # What Python calls printable has none of these: asked first, because nearly every text is.
+    if rule.one_line and not value.isprintable() and _NOT_PRINTED.search(value):
         return "holds a line break or another control character", rule.words
-    if most is not None and length(value) > most:
+    if most is not None and 2 * len(value) > most and length(value) > most:
         return f"is {length(value)} characters long", rule.words
     if rule.shape is not None and not rule.shape.fullmatch(value):
         return "does not have its type's form", rule.words

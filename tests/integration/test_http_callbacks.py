@@ -3,18 +3,15 @@
 import json
 import logging
 import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from pushjobs import clock
-from pushjobs.http.application import application
 from pushjobs.http.connection import LONGEST_HEAD
-from pushjobs.http.server import server
 from pushjobs.runtime import Runtime
 from pushjobs.settings import Settings
 from pushjobs.wechat.crypto import signature
@@ -22,6 +19,7 @@ from pushjobs.wechat.events import LARGEST_BODY, Callback
 from tests.acceptance.installation import wait_for
 from tests.conftest import APPID
 from tests.integration.hands import ask
+from tests.integration.serving import doors
 from tests.integration.telling import AES_KEY, READER, TOKEN, event_states, popup, pushed
 
 ANSWER_SECONDS = 2.0
@@ -32,20 +30,6 @@ ANSWER_SECONDS = 2.0
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """An app whose callbacks are encrypted."""
     return environment | {"PUSHJOBS_CALLBACK_TOKEN": TOKEN, "PUSHJOBS_CALLBACK_AES_KEY": AES_KEY}
-
-
-@contextmanager
-def doors(settings: Settings) -> Iterator[httpx.Client]:
-    """Serve the doors of these settings in a thread; give a client to call them with."""
-    with ExitStack() as stack:
-        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        serving = server(application(Runtime(settings)))
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(setattr, serving, "should_exit", True)  # noqa: FBT003 - an attribute's value
-        address = "http://{}:{}".format(*listening.getsockname())
-        yield stack.enter_context(httpx.Client(base_url=address, timeout=10, trust_env=False))
 
 
 @pytest.fixture
@@ -106,7 +90,6 @@ def test_another_app_is_as_little_there_as_any_address(client: httpx.Client) -> 
     """An unknown appid is answered like an address that does not exist."""
     there, nowhere = push(client, pushed(said(), is_secure=True), "wxanother"), client.get("/nowhere")
     assert (there.status_code, there.text) == (nowhere.status_code, nowhere.text) == (404, "Not Found")
-    assert client.get("/docs").status_code == client.get("/openapi.json").status_code == 404
 
 
 def test_what_is_refused_leaves_nothing(

@@ -3,28 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from pushjobs import clock
-from pushjobs.domain.job import Job, JobState, Reason
+from pushjobs.domain.job import JobState, Reason
 from pushjobs.errors import InvalidInput, InvalidMoment, NotFound, NotPossible
 from pushjobs.producer import Producer
 from pushjobs.runtime import Runtime
 from pushjobs.store import slices
 from tests.integration.pushes import OPEN_ID, TOMORROW, news
-
-
-def put_into(runtime: Runtime, state: JobState, job: Job) -> None:
-    """Force a job into a state."""
-    with runtime.database.transaction() as connection:
-        connection.execute(
-            text(
-                "UPDATE pushjobs.jobs SET state = cast(:state AS pushjobs.job_state), release_no = 1, "
-                "lease_until = CASE WHEN :state IN ('released', 'sending') THEN now() + interval '15 s' END, "
-                "closed_at = CASE WHEN :is_final THEN now() END WHERE id = :id"
-            ),
-            {"state": state, "is_final": state.is_final, "id": job.id},
-        )
+from tests.integration.states import put_into
 
 
 @pytest.mark.parametrize("state", JobState)
@@ -119,3 +106,23 @@ def test_finds_the_newest_that_match(producer: Producer) -> None:
     for wrong in ({"state": "waiting"}, {"limit": 0}, {"limit": 1001}):
         with pytest.raises(InvalidInput):
             producer.find(**wrong)
+
+
+def test_found_page_by_page(producer: Producer) -> None:
+    """`before` a job's number are those made before it, the newest first; of several templates any is meant."""
+    made = [producer.send(**news(number, template_id=f"t{number % 3}", time=TOMORROW)).id for number in range(6)]
+    first = producer.find(limit=4)
+    assert [job.id for job in first] == made[:1:-1]
+    assert [job.id for job in producer.find(before=first[-1].id)] == made[1::-1]
+    assert [job.id for job in producer.find(template_ids=["t0", "t2"], limit=3)] == [made[5], made[3], made[2]]
+    assert producer.find(template_ids=[]) == []
+    assert producer.cancel(reference="none", template_ids=["t0"]) == 0
+    assert producer.cancel(due_before=TOMORROW + timedelta(hours=1), template_ids=["t0"]) == 2
+
+
+def test_filters_are_read_like_arguments(producer: Producer) -> None:
+    """A reference, a user or a template that no job can have is refused, whatever its type."""
+    for name in ("reference", "touser", "template_id"):
+        for value in ("\0", 7, ["x"]):
+            with pytest.raises(InvalidInput, match=f"^{name} "):
+                producer.find(**{name: value})  # type: ignore[arg-type] # that is the point

@@ -1,0 +1,119 @@
+"""`pushjobs client …`: the programs that may speak to the HTTP doors, and what each may do there."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
+from pushjobs.cli.shown import local, show_json, show_pairs, show_table, stderr
+from pushjobs.clients import KEY_OVERLAP, NewKey
+from pushjobs.domain.client import Client
+
+__all__ = ["client"]
+
+client = typer.Typer(name="client", help="The clients of the HTTP doors: their keys and rights.", no_args_is_help=True)
+
+_HOURS = KEY_OVERLAP.total_seconds() / 3600
+_Named = Annotated[str, typer.Argument(metavar="CLIENT", help="Its id or its name.", show_default=False)]
+
+
+@client.command()
+def add(  # noqa: PLR0913 - one argument an option
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.", show_default=False)],
+    *,
+    app: Annotated[
+        list[str] | None,
+        typer.Option(help="An app that it may act for, the usual one first; without it: all.", show_default=False),
+    ] = None,
+    template: Annotated[
+        list[str] | None, typer.Option(help="A template that it may send; without it: all.", show_default=False)
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may do: read, write, operate; without it: read and write.", show_default=False),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Requests a second that it may make; without it: any.", show_default=False)
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a client. Its id and its key are made here; the key is shown this once, and stored hashed."""
+    with opened(directory) as runtime:
+        made = runtime.clients.add(name, apps=app or (), templates=template or (), rights=scope or (), per_second=rate)
+    _tell(made, as_json=as_json)
+
+
+@client.command("list")
+def list_(directory: Directory = None, as_json: AsJson = False) -> None:
+    """List the clients, those that are revoked, too; keys are not shown."""
+    with opened(directory) as runtime:
+        found = runtime.clients.all()
+        if as_json:
+            show_json([_plain(each) for each in found])
+            return
+        zone = runtime.settings.zone
+    columns = ("client", "id", "apps", "templates", "may", "#a second", f"added ({zone.key})", "new key", "revoked")
+    rows = [
+        (
+            each.name,
+            each.id,
+            _names(each.apps),
+            _names(each.templates),
+            ", ".join(sorted(each.rights)),
+            "no limit" if each.per_second is None else f"{each.per_second:g}",
+            *(local(moment, zone) for moment in (each.created_at, each.rotated_at, each.revoked_at)),
+        )
+        for each in found
+    ]
+    show_table(columns, rows)
+
+
+@client.command()
+def rotate(
+    named: _Named,
+    *,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Its key and its access tokens are void now: for a key that got out.")
+    ] = False,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a client another key. The one it has goes on being good for a day, so that it need not stop."""
+    with opened(directory) as runtime:
+        made = runtime.clients.rotate(named, at_once=at_once)
+    _tell(made, as_json=as_json)
+    if not (at_once or as_json):
+        stderr().print(f"The key before it is good for another {_HOURS:g} hours.")
+
+
+@client.command()
+def revoke(named: _Named, *, yes: Yes = False, directory: Directory = None, as_json: AsJson = False) -> None:
+    """End a client: its keys and tokens are void within a second, for good. The jobs it made stay."""
+    confirm(f"End the client {named}?", yes=yes)
+    with opened(directory) as runtime:
+        ended = runtime.clients.revoke(named)
+    if as_json:
+        show_json(_plain(ended))
+    else:
+        typer.echo(f"revoked {ended.name} ({ended.id})")
+
+
+def _tell(made: NewKey, *, as_json: bool) -> None:
+    if as_json:
+        show_json({**_plain(made.client), "key": made.key})
+        return
+    show_pairs([("client", made.client.name), ("id", made.client.id), ("key", made.key)])
+    stderr().print("The key is shown this once.")
+
+
+def _plain(each: Client) -> dict[str, object]:
+    plain = asdict(each)
+    del plain["client_no"]
+    return {**plain, "rights": sorted(each.rights)}
+
+
+def _names(ids: Sequence[str] | None) -> str:
+    return "all" if ids is None else ", ".join(ids)
