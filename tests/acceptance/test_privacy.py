@@ -148,7 +148,7 @@ def send_the_news(push: Runtime, directory: Path) -> None:
     template_id = str(marked(0)["template_id"])
     content = {"data": {"thing1": "{name}", "thing2": WORDS, "date3": "2026年12月1日"}}
     audience = {"file": str(people)}
-    push.campaigns.add("news", cron="0 8 * * *", template_id=template_id, audience=audience, content=content)
+    push.campaigns.add("news", cron="0 8 29 2 *", template_id=template_id, audience=audience, content=content)
     assert push.campaigns.rehearse("news").users == 20
     plan_at(push, clock.now() + timedelta(seconds=3))
     wait_for("the run is over", lambda: push.campaigns.runs("news")[0].finished_at is not None, 60)
