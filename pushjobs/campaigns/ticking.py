@@ -4,7 +4,8 @@ A run's row says what it needs (`domain.campaign`), so whichever process looks f
 is taken up by the next tick.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pushjobs import clock
 from pushjobs.campaigns.expansion import Expansion
@@ -12,7 +13,8 @@ from pushjobs.campaigns.opening import Opening
 from pushjobs.campaigns.parts import Opened, Parts, opened
 from pushjobs.campaigns.planning import plan_runs
 from pushjobs.domain.campaign import Step, next_steps
-from pushjobs.errors import InvalidInput, Undecryptable
+from pushjobs.domain.events import RunBroke
+from pushjobs.errors import InvalidInput, PushJobsError, Undecryptable
 from pushjobs.store import runs
 from pushjobs.store.database import Database
 from pushjobs.store.runs import OpenRun
@@ -54,23 +56,25 @@ class Ticking:
         self._declare_if_due()
         plan_runs(self._database, emit=self._emit, is_draining=self._is_draining)
         for run, steps in self._waiting():
-            if Step.FETCH in steps and (found := self._open(run, self._opening.put_off)) is not None:
-                self._opening.fetch(run, found)
-            if Step.OPEN in steps:
-                self._opening.open(run)
-            if Step.FINISH in steps:
-                self._opening.finish(run)
+            with self._apart(run):
+                if Step.FETCH in steps and (found := self._open(run, self._opening.put_off)) is not None:
+                    self._opening.fetch(run, found)
+                if Step.OPEN in steps:
+                    self._opening.open(run)
+                if Step.FINISH in steps:
+                    self._opening.finish(run)
 
     def expand(self) -> None:
         """Read audiences, make jobs, end those of stopped runs; the earliest run first, some seconds for each."""
         for run, steps in self._waiting():
-            if Step.SWEEP in steps:
-                self._opening.sweep(run)
-            is_read = Step.EXPAND in steps
-            if Step.READ in steps and (found := self._open(run, self._expansion.put_off)) is not None:
-                is_read = self._expansion.read(run, found)
-            if is_read:
-                self._expansion.expand(run)
+            with self._apart(run):
+                if Step.SWEEP in steps:
+                    self._opening.sweep(run)
+                is_read = Step.EXPAND in steps
+                if Step.READ in steps and (found := self._open(run, self._expansion.put_off)) is not None:
+                    is_read = self._expansion.read(run, found)
+                if is_read:
+                    self._expansion.expand(run)
 
     def _declare_if_due(self) -> None:
         """Take in the campaigns declared in code, once, and again in a minute while one of them cannot be taken.
@@ -81,6 +85,16 @@ class Ticking:
             self._declare_at = clock.monotonic() + _DECLARE_SECONDS
             if self._declare():
                 self._declare_at = None
+
+    @contextmanager
+    def _apart(self, run: OpenRun) -> Iterator[None]:
+        """Tell what broke at one run, and go on with the others: none waits behind a fault of ours, or of a library."""
+        try:
+            yield
+        except PushJobsError:
+            raise  # a server that does not answer: the next tick tries again
+        except Exception as fault:  # noqa: BLE001 - whatever it was
+            self._emit(RunBroke(run_no=run.run_no, key=run.key, fault=type(fault).__name__))
 
     def _waiting(self) -> list[tuple[OpenRun, set[Step]]]:
         with self._database.transaction() as connection:

@@ -23,7 +23,7 @@ Member = tuple[bytes, bytes]
 """A user in an audience: the keyed hash of app and open id, and what a job of it seals."""
 
 _A_COPY = 20_000
-"""Rows a COPY: each is a statement of its own, and the longest a statement may take is bounded."""
+"""Rows a COPY."""
 
 _A_PIECE = 1_000
 
@@ -128,6 +128,8 @@ def copy_in(connection: Connection, members: Iterable[Member]) -> None:
     assert isinstance(driver, PsycopgConnection)  # noqa: S101 - narrows the type; the engine has no other driver
     numbered = enumerate(members)
     with driver.cursor() as cursor:
+        # A COPY lasts as long as its rows take to come: from a slow database of somebody else's, say.
+        cursor.execute(_UNBOUNDED)
         cursor.execute(_LOADING)
         for first in numbered:
             with cursor.copy(_COPY) as copy:
@@ -137,7 +139,6 @@ def copy_in(connection: Connection, members: Iterable[Member]) -> None:
                 while piece := _written(islice(rows, _A_PIECE)):
                     copy.write(piece)
                 copy.write(_TAIL)
-        cursor.execute(_UNBOUNDED)
 
 
 def reject(connection: Connection, run_no: int, rejected: int, faults: Sequence[dict[str, Any]]) -> None:

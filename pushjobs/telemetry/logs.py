@@ -34,6 +34,7 @@ from pushjobs.domain.events import (
     PushesNotTaken,
     RequestsFailed,
     RequestsNotAccepted,
+    RunBroke,
     RunFailed,
     SettleBroke,
     SettleRepeated,
@@ -46,7 +47,7 @@ __all__ = ["configure", "log"]
 
 _TROUBLE = (
     *(AllowanceUnknown, AppUnreadable, AudienceUnreadable, CampaignNotTaken),
-    *(ContentUnread, RunFailed),
+    *(ContentUnread, RunBroke, RunFailed),
     *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
     *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, RequestsNotAccepted, SettleBroke, SettleRepeated),

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from pushjobs import clock
+from pushjobs.campaigns.expansion import Expansion
+from pushjobs.campaigns.parts import Opened
 from pushjobs.domain.campaign import RunReason, RunState
 from pushjobs.domain.job import JobState, Reason
 from pushjobs.errors import NotPossible
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
+from pushjobs.store.runs import OpenRun
 from tests.integration.campaigns.hands import begin, only_run, plan_at, readers
 from tests.integration.hands import ask, claim, deliver, let_due
 
@@ -158,3 +161,24 @@ def test_an_audience_that_is_gone_fails_the_run(runtime: Runtime, tmp_path: Path
     run = only_run(runtime)
     assert (run.state, run.reason) == (RunState.FAILED, RunReason.NO_AUDIENCE)
     assert run.finished_at is not None
+
+
+def test_a_run_that_breaks_holds_up_no_other(
+    sandbox: SandboxClient, runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong at one run, the ones behind it are taken along all the same."""
+    begin(runtime, tmp_path, readers(2))
+    plan_at(runtime, clock.now() + timedelta(seconds=55))
+    read = Expansion.read
+
+    def break_the_first(self: Expansion, run: OpenRun, opened: Opened) -> bool:
+        if run.run_no == 1:
+            raise ZeroDivisionError
+        return read(self, run, opened)
+
+    monkeypatch.setattr(Expansion, "read", break_the_first)
+    runtime.ticking.expand()
+    runtime.ticking.tick()
+    second, first = runtime.campaigns.runs("news")
+    assert (first.expanded, second.expanded) == (0, 2)
+    assert sandbox.summary().received == 0
