@@ -39,6 +39,7 @@ from pushjobs.domain.outcome import (
     Token,
     Unknown,
 )
+from pushjobs.figures import FIGURES
 from pushjobs.pace import Slot
 from pushjobs.settings import LEASE_SECONDS, Settings
 from pushjobs.wechat import fields
@@ -218,6 +219,18 @@ def http_page() -> str:
     return _page("Our own API", *http_api.lines(_table))
 
 
+def metrics_page() -> str:
+    """Every figure at `/metrics`."""
+    rows = [(f"`{each.name}`", ", ".join(each.labels), each.words) for each in FIGURES]
+    return _page(
+        "Metrics",
+        "Gauges at `/metrics` of the HTTP door, for a client that may `operate` all apps: read from SQL and the",
+        "broker, at most every 5 s, and the same at every door.",
+        "",
+        *_table(("name", "labels", "what it says"), rows),
+    )
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "lifecycle.md": lifecycle_page,
@@ -226,6 +239,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "proofs.md": proofs_page,
     REFERENCE / "fields.md": fields_page,
     REFERENCE / "http.md": http_page,
+    REFERENCE / "metrics.md": metrics_page,
 }
 """The generated pages: where each stands, and what writes it."""
 

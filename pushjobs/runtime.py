@@ -29,6 +29,7 @@ from pushjobs.delivery import Delivery
 from pushjobs.delivery.allowance import Allowance
 from pushjobs.domain.events import CampaignNotTaken
 from pushjobs.errors import Misconfigured, NotFound, PushJobsError
+from pushjobs.figures import Figures
 from pushjobs.forgetting import Forgetting
 from pushjobs.forwarding import Forwarding
 from pushjobs.inspection import Inspection
@@ -156,6 +157,11 @@ class Runtime:
             is_draining=self._is_draining,
             emit=emit,
         )
+
+    @cached_property
+    def figures(self) -> Figures:
+        """How things stand, for a monitoring system."""
+        return Figures(self.connections.database, self.connections.publisher.lengths)
 
     @cached_property
     def upkeep(self) -> Upkeep:

@@ -19,6 +19,7 @@ from pushjobs.http.faults import Faults
 from pushjobs.http.gateway import Gateway
 from pushjobs.http.gathering import Gathering
 from pushjobs.http.health import Health
+from pushjobs.http.metrics import Metrics
 from pushjobs.http.permission import Permission
 from pushjobs.http.v1.door import OwnApi, problem_of
 from pushjobs.runtime import Runtime
@@ -42,6 +43,7 @@ def application(runtime: Runtime) -> FastAPI:
     gateway = Gateway(
         permission, lambda: runtime.access_tokens, gathering, lambda appid: runtime.app(appid).relay, emit=emit
     )
+    metrics = Metrics(runtime.figures, permission)
     faults = Faults(lambda count, fault: emit(RequestsFailed(requests=count, fault=fault)))
     own = OwnApi(runtime, permission, gathering, faults)
     _see_apps(runtime)
@@ -58,6 +60,7 @@ def application(runtime: Runtime) -> FastAPI:
             await asyncio.get_running_loop().shutdown_default_executor()
             # The server has waited for the answers that were due; what is left waits for nobody.
             health.close()
+            metrics.close()
             doors.close()
             gathering.close()
             gateway.close()
@@ -68,6 +71,7 @@ def application(runtime: Runtime) -> FastAPI:
     app.add_exception_handler(HTTPException, _bare)
     app.add_exception_handler(Exception, _bare)
     app.include_router(health.door())
+    app.include_router(metrics.door())
     refusals = Faults(lambda count, fault: emit(CallbacksRefused(callbacks=count, fault=fault)))
     app.include_router(callback_door(doors, refusals))
     app.include_router(gateway.door(runtime.settings.pass_through))

@@ -13,6 +13,7 @@ from pushjobs.domain.lifecycle import Transition
 from pushjobs.local.servers import EmbeddedServers
 from pushjobs.store import (
     erasing,
+    figures,
     form_ids,
     inspecting,
     jobs,
@@ -313,3 +314,16 @@ def test_the_walk_through_quota_rows_reads_a_page_at_a_time(filled: Shelf) -> No
     for plan in plans:
         assert "pk_recipients" in plan.indexes
         assert plan.read_whole == set()
+
+
+def test_figures_are_read_from_indexes(filled: Shelf) -> None:
+    """How things stand is asked every few seconds: of the partial indexes, and of no job that is nobody's trouble."""
+    with filled.database.transaction() as connection:
+        out = explain(connection, figures._OUT)
+        overdue = explain(connection, figures._OVERDUE)
+        troubled = explain(connection, figures._TROUBLED, {"most": 100})
+    assert "ix_jobs_leased" in out.indexes
+    assert "ix_jobs_due" in overdue.indexes
+    assert "ix_jobs_troubled" in troubled.indexes
+    for plan in (out, overdue, troubled):
+        assert "jobs" not in plan.read_whole
