@@ -35,6 +35,7 @@ _POOL = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive
 _DIGITS, _LAST_PORT = 5, 65535
 _JSON = {"Content-Type": "application/json"}
 _UNREAD = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NO_TRUST = "CERTIFICATE_VERIFY_FAILED"
 _MAY_PASS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 
 
@@ -326,8 +327,9 @@ def _answer(response: httpx.Response) -> Answer:
 def _lost(error: httpx.RequestError, url: httpx.URL) -> Lost:
     # Only of a failed connection the words are told: they may say that a certificate is no good.
     words = f": {error}" if isinstance(error, httpx.ConnectError) and str(error) else ""
+    may_pass = isinstance(error, _MAY_PASS) and _NO_TRUST not in words
     return Lost(
         words=f"the door at {url.host} does not answer ({type(error).__name__}{words})",
         is_unread=isinstance(error, _UNREAD),
-        may_pass=isinstance(error, _MAY_PASS),
+        may_pass=may_pass,
     )

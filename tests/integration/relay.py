@@ -1,5 +1,6 @@
 """Somebody on the way to a door who passes requests on, and loses answers: they were done, and nobody hears of it."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +26,8 @@ class Relay:
 
 
 @contextmanager
-def relay(address: str) -> Iterator[Relay]:
-    """Listen on a free port and pass everything on to the door at `address`."""
+def relay(address: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
+    """Listen on a free port, over TLS where it is given, and pass everything on to the door at `address`."""
     made = Relay()
     with httpx.Client(base_url=address, trust_env=False, timeout=10) as door:
 
@@ -60,12 +61,21 @@ def relay(address: str) -> Iterator[Relay]:
                 self.end_headers()
                 self.wfile.write(answer.content)
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None:
+                """Say nothing of whoever goes away in between."""
+
+        server = Server(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            # Each handshake in the thread of its request: one that fails must not end the server's own.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
-            made.url = f"http://127.0.0.1:{server.server_address[1]}"
+            # The tests' certificate is made out to that name.
+            made.url = f"{'http://127.0.0.1' if tls is None else 'https://localhost'}:{server.server_address[1]}"
             yield made
         finally:
             server.shutdown()

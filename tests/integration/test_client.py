@@ -2,16 +2,18 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from pushjobs import errors
+from pushjobs import clock, errors
 from pushjobs.client import AsyncClient, Client
 from pushjobs.domain.job import JobState, Lane
 from pushjobs.inspection import Why
@@ -318,3 +320,16 @@ def test_a_door_that_is_not_there(keys: Keys) -> None:
         push.get(1)
     assert "the door at 127.0.0.1 does not answer (ConnectError" in str(refused.value)
     assert key not in str(refused.value)
+
+
+def test_a_certificate_of_an_authority_of_one_s_own(keys: Keys, authority: Path, server_tls: ssl.SSLContext) -> None:
+    """`verify` names the authority; without it the door is not trusted, which is told at once and not tried again."""
+    address, *who = keys
+    with relay(address, server_tls) as between:
+        with Client(between.url, *who, verify=ssl.create_default_context(cafile=authority)) as push:
+            assert push.find() == []
+        with Client(between.url, *who) as push:
+            began = clock.monotonic()
+            with pytest.raises(errors.Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+                push.find()
+            assert clock.monotonic() - began < 2
