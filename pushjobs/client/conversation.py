@@ -21,7 +21,7 @@ from pushjobs.client.answers import Answer, note_batch, read_cancelled, read_job
 from pushjobs.client.bodies import written, written_job, written_move
 from pushjobs.domain.backoff import asking_delay
 from pushjobs.domain.job import Job, JobState
-from pushjobs.errors import InvalidInput, NotPossible, Unreachable
+from pushjobs.errors import InvalidInput, InvalidMoment, NotPossible, Unreachable
 from pushjobs.rejections import Report
 
 if TYPE_CHECKING:
@@ -91,7 +91,13 @@ class Verbs:
         named = arguments if arguments.get("appid") is not None else {**arguments, **self._app}
         body = written_job(named, uuid4().hex)
         told = yield from _ask(Request(method="POST", path="/v1/jobs", body=body))
-        return read_job(told.value())
+        try:
+            return read_job(told.value())
+        except InvalidMoment as refused:
+            if not told.was_repeated or refused.field != "expires":
+                raise
+        # In time the first time, perhaps, and stored: "nothing was stored" is not to be said.
+        raise Unreachable("an answer was lost, and the deadline has passed since: whether there is a job is not known")
 
     def send_many(self, rows: Iterable[Mapping[str, Any]]) -> Conversation[Report]:
         """Have many jobs made, in as many batches as it takes."""

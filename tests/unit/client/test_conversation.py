@@ -127,6 +127,16 @@ def test_it_gives_up(said: Said, raised: type[Exception]) -> None:
     assert 3 < sum(rests) < 12
 
 
+@pytest.mark.parametrize(
+    ("first", "raised"), [(UNHEARD, errors.Unreachable), (UNREAD, errors.InvalidMoment), (None, errors.InvalidMoment)]
+)
+def test_a_deadline_that_passes_in_between_is_no_refusal(first: Said, raised: type[Exception]) -> None:
+    """A job whose first answer was lost may be stored: that its deadline is past by now does not say that it is not."""
+    fault = {"field": "expires", "fault": "does not lie after time", "rule": "give a later moment"}
+    said = [each for each in (first, bad(problems.INVALID, errors=[fault])) if each is not None]
+    assert type(hold(Verbs().send(PUSH), in_turn(*said))[0]) is raised
+
+
 def test_a_key_of_the_caller_s_stays() -> None:
     """A job's own idempotency key is sent as it is; without one, two sends have two keys."""
     [given] = hold(Verbs().send({**PUSH, "idempotency_key": "mine"}), in_turn(good(examples.JOB)))[1]
