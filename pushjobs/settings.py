@@ -82,6 +82,9 @@ class Settings(AppSettings, BaseSettings):
         description="Comma-separated paths of WeChat's, such as `/wxa/msg_sec_check`, that clients may call through us "
         "beside sends and templates; JSON only.",
     )
+    url: str | None = Field(default=None, description="For `pushjobs.client`: the address of the HTTP door.")
+    client_id: str | None = Field(default=None, description="For `pushjobs.client`: the id of a client of that door.")
+    client_key: SecretStr | None = Field(default=None, description="For `pushjobs.client`: that client's key.")
 
     @field_validator("wechat_fallback_urls", mode="before")
     @classmethod

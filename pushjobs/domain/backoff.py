@@ -7,16 +7,21 @@ What is forwarded to the app's own door is tried for most of a day: it may come 
 
 from datetime import timedelta
 
-__all__ = ["MAX_ATTEMPTS", "MAX_FORWARDS", "forward_delay", "retry_delay"]
+__all__ = ["MAX_ASKS", "MAX_ATTEMPTS", "MAX_FORWARDS", "asking_delay", "forward_delay", "retry_delay"]
 
 MAX_ATTEMPTS = 5
 
 MAX_FORWARDS = 24
 
+MAX_ASKS = 6
+"""How often a client asks the door for one and the same thing."""
+
 _FIRST = 2.0
 _LONGEST = 300.0
 _FIRST_FORWARD = 5.0
 _LONGEST_FORWARD = 3600.0
+_FIRST_ASK = 0.2
+_LONGEST_WISH = 10.0
 
 
 def retry_delay(attempt: int, *, draw: float) -> timedelta:
@@ -34,3 +39,14 @@ def forward_delay(attempt: int, *, draw: float) -> timedelta | None:
         return None
     cap = min(_LONGEST_FORWARD, _FIRST_FORWARD * 2.0 ** max(attempt - 1, 0))
     return timedelta(seconds=cap * (1 + draw) / 2)
+
+
+def asking_delay(attempt: int, *, draw: float, at_least: float = 0.0) -> timedelta | None:
+    """Return the delay after the `attempt`-th time that the door was asked in vain; None after the last one.
+
+    `at_least`: the seconds that the door wished for; None beyond 10 s, for whoever waits behind the client.
+    """
+    if attempt >= MAX_ASKS or at_least > _LONGEST_WISH:
+        return None
+    cap = _FIRST_ASK * 2.0 ** max(attempt - 1, 0)
+    return timedelta(seconds=at_least + cap * (1 + draw) / 2)

@@ -13,7 +13,21 @@ from tests.integration.own_api import door
 
 __all__ = ["door"]
 
-HOW_TO = Path(__file__).parents[2] / "docs/how-to/use-the-api.md"
+ROOT = Path(__file__).parents[2]
+HOW_TO, ELSEWHERE = ROOT / "docs/how-to/use-the-api.md", ROOT / "examples/send_from_another_service.py"
+PREFIX = "PUSHJOBS_"
+
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def run(program: str, environment: dict[str, str]) -> list[str]:
+    """Run an example; return the lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
 
 
 def test_the_page_s_example_runs(worker: Runtime, door: httpx.Client, environment: dict[str, str]) -> None:
@@ -21,19 +35,24 @@ def test_the_page_s_example_runs(worker: Runtime, door: httpx.Client, environmen
     worker.catalogue.sync()
     made = worker.clients.add("shop")
     assert made.client.rights == DEFAULT_RIGHTS
-    [example] = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
     who = {"PUSH_HOST": str(door.base_url), "PUSH_ID": made.client.id, "PUSH_KEY": made.key, "NO_PROXY": "*"}
-    done = subprocess.run(
-        [sys.executable, "-c", example],
-        env=environment | who,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    ids, errors, page, why = done.stdout.splitlines()
+    [example] = [each for each in EXAMPLES if "import httpx" in each]
+    ids, errors, page, why = run(example, environment | who)
     assert ids.count("None") == 1
     assert "'field': 'jobs[2].data.date2'" in errors
     assert page == "3 None"
     assert "2040-12-02 08:00:00" in why
+
+
+def test_the_page_s_client_runs(worker: Runtime, door: httpx.Client, environment: dict[str, str]) -> None:
+    """The same from the Python client, which reads who it is from the environment; and the script in examples/."""
+    worker.catalogue.sync()
+    made = worker.clients.add("shop")
+    who = {f"{PREFIX}URL": str(door.base_url), f"{PREFIX}CLIENT_ID": made.client.id, f"{PREFIX}CLIENT_KEY": made.key}
+    [example] = [each for each in EXAMPLES if "pushjobs.client" in each]
+    moved, report, refused, last = run(example, environment | who)
+    assert moved.startswith("scheduled 2040-12-02 00:00:00+00:00 It is not due before 2040-12-02 08:00:00")
+    assert (report, last.partition("] ")[2]) == ("1000 []", "1")
+    assert refused.startswith("page | begins with a slash | WeChat takes pages without one")
+    made_there = run(ELSEWHERE.read_text(encoding="utf-8"), environment | who)
+    assert [line.split()[0] for line in made_there] == ["job", "It", "moved"]

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushjobs.domain.backoff import MAX_ATTEMPTS, MAX_FORWARDS, forward_delay, retry_delay
+from pushjobs.domain.backoff import (
+    MAX_ASKS,
+    MAX_ATTEMPTS,
+    MAX_FORWARDS,
+    asking_delay,
+    forward_delay,
+    retry_delay,
+)
 
 ATTEMPTS = st.integers(1, 50)
 DRAWS = st.floats(0, 1, exclude_max=True)
@@ -46,3 +53,20 @@ def test_a_push_is_forwarded_for_most_of_a_day() -> None:
     assert max(delay for delay in delays if delay is not None) == timedelta(minutes=30)
     assert sum((delay for delay in delays if delay is not None), timedelta()) > timedelta(hours=7)
     assert forward_delay(MAX_FORWARDS, draw=0.0) is None
+
+
+def test_the_door_is_asked_six_times_within_seconds() -> None:
+    """Growing delays, half of each jitter, three to seven seconds in all; after the last request there is none."""
+    for draw, seconds in ((0.0, 3.1), (0.5, 4.65)):
+        delays = [asking_delay(attempt, draw=draw) for attempt in range(1, MAX_ASKS)]
+        assert sum((each for each in delays if each), timedelta()).total_seconds() == pytest.approx(seconds)
+    assert asking_delay(MAX_ASKS, draw=0.0) is None
+
+
+@given(st.integers(1, MAX_ASKS - 1), DRAWS, st.floats(0, 10))
+def test_a_door_s_wish_is_added_to(attempt: int, draw: float, wish: float) -> None:
+    """Nobody comes back before the door wished for it, nor all at that very moment; beyond ten seconds nobody waits."""
+    delay = asking_delay(attempt, draw=draw, at_least=wish)
+    assert delay is not None
+    assert wish < delay.total_seconds() < wish + 6.5
+    assert asking_delay(attempt, draw=draw, at_least=wish + 10.001) is None
