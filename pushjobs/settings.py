@@ -77,6 +77,7 @@ class Settings(AppSettings, BaseSettings):
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
     private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
 
+    access_log: bool = Field(default=True, description="Whether the HTTP doors write a log line for each request.")
     pass_through: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated paths of WeChat's, such as `/wxa/msg_sec_check`, that clients may call through us "

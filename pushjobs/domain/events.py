@@ -12,6 +12,7 @@ from pushjobs.domain.door_events import (
     CallbacksNotKept,
     CallbacksRefused,
     PushesNotTaken,
+    RequestAnswered,
     RequestsFailed,
     RequestsNotAccepted,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "MessageUnreadable",
     "Paused",
     "PushesNotTaken",
+    "RequestAnswered",
     "RequestsFailed",
     "RequestsNotAccepted",
     "RunEnded",
@@ -366,6 +368,7 @@ Event = (
     | MessageUnreadable
     | Paused
     | PushesNotTaken
+    | RequestAnswered
     | RequestsFailed
     | RequestsNotAccepted
     | RunEnded

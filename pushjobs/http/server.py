@@ -1,7 +1,7 @@
 """uvicorn as we run it: every option that is not its default, with its reason."""
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from pushjobs.http.connection import Connection
 
@@ -11,7 +11,7 @@ _DRAIN_SECONDS = 3
 """Every answer is given within one; a supervisor kills after five."""
 
 
-def server(app: FastAPI) -> uvicorn.Server:
+def server(app: ASGIApp) -> uvicorn.Server:
     """Return a server of the application, to be run on a socket that listens."""
     return uvicorn.Server(
         uvicorn.Config(
