@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from pushjobs.doctor import Doctor
 from pushjobs.domain.events import CallbacksRefused, RequestsFailed
 from pushjobs.errors import PushJobsError
 from pushjobs.http.callbacks import Doors, callback_door
@@ -38,7 +39,7 @@ def application(runtime: Runtime) -> ASGIApp:
 
     Raises Misconfigured where a setting is missing. An app without a callback token has no callback door.
     """
-    health = Health(runtime.checks)
+    health = Health(Doctor(runtime).readiness())
     doors = Doors(runtime.door, emit=emit)
     permission = Permission(runtime.clients)
     gathering = Gathering(lambda: runtime.acceptance, emit=emit)
