@@ -33,6 +33,7 @@ class Connection(HttpToolsProtocol):
         self._held = 0
         self._head_is_due: TimerHandle | None = None
         self._reading_is_due: TimerHandle | None = None
+        self._answering: Any = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn's type is narrower than asyncio's
         """Wait for the first head."""
@@ -42,6 +43,10 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._head_has_come()
+        if self._answering is not None:
+            # uvicorn tells the request that came last; of several in a row another one may be in work.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -84,6 +89,10 @@ class Connection(HttpToolsProtocol):
         if self._reading_is_due is not None:
             self._reading_is_due.cancel()
             self._reading_is_due = None
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     @property
     def _is_idle(self) -> bool:

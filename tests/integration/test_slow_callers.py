@@ -5,9 +5,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
+from pushjobs.http import connection as connections
 from pushjobs.http.connection import HEAD_SECONDS
+from pushjobs.settings import Settings
+from tests.acceptance.installation import wait_for
 from tests.integration.doors_process import DoorsProcess, key, served
+from tests.integration.serving import doors
 
 __all__ = ["key", "served"]
 
@@ -59,3 +64,22 @@ def test_who_is_slow_is_not_waited_for(served: tuple[DoorsProcess, httpx.Client]
             seconds, said = each.result()
             assert 9 < seconds < 15
             assert said.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 200 "))
+
+
+def test_who_does_not_read_is_left(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller that asks again and again and takes no answer has its connection ended."""
+    monkeypatch.setattr(connections, "_READING_SECONDS", 0.2)
+    with doors(settings) as client, socket.socket() as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.connect((client.base_url.host, client.base_url.port))
+        caller.sendall(b"GET /docs HTTP/1.1\r\nhost: x\r\n\r\n" * 400)
+
+        def is_ended() -> bool:
+            try:
+                caller.send(b"\r\n")
+            except ConnectionError:
+                return True
+            return False
+
+        wait_for("its connection is ended", is_ended, 10)
+        assert client.get("/healthz").status_code == 200
