@@ -4,7 +4,7 @@ A look changes nothing and sends nothing; of WeChat it asks for the access token
 thing that is out of order keeps no other from being looked at.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,6 +83,17 @@ class Doctor:
                 yield from look()
             except PushJobsError as error:
                 yield Finding(subject=subject, verdict=Verdict.FAIL, words=str(error))
+
+    def readiness(self) -> Mapping[str, Callable[[], str | None]]:
+        """Return what is to be asked all the time: each check returns its trouble, or raises a PushJobsError.
+
+        Each takes a second at most while everything answers. No words hold an address.
+        """
+        return {
+            **self._runtime.checks,
+            "beat": lambda: _trouble(self._heartbeat()),
+            "workers": lambda: _trouble(self._workers()),
+        }
 
     def _database(self) -> _Findings:
         with self._runtime.database.transaction() as connection:
@@ -183,6 +194,12 @@ class Doctor:
             yield _ok("pauses", "nothing is paused")
         for pause in found:
             yield _paused(pause)
+
+
+def _trouble(findings: _Findings) -> str | None:
+    """Return what keeps messages from leaving; None where nothing does."""
+    failed = [f"{each.subject}: {each.words}" for each in findings if each.verdict is Verdict.FAIL]
+    return "; ".join(failed) or None
 
 
 def _ok(subject: str, words: str) -> Finding:

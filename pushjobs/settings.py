@@ -10,6 +10,7 @@ import binascii
 import json
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -77,6 +78,16 @@ class Settings(AppSettings, BaseSettings):
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
     private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
 
+    http_certificate: Path | None = Field(
+        default=None, description="A PEM file with the HTTP doors' certificate and its chain: they then speak TLS only."
+    )
+    http_key: Path | None = Field(default=None, description="Its key; unset: it stands in the same file.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Comma-separated addresses and networks, such as `10.0.0.0/8`, of proxies before the HTTP doors: "
+        "from them alone `X-Forwarded-For` and `X-Forwarded-Proto` count.",
+    )
+    access_log: bool = Field(default=True, description="Whether the HTTP doors write a log line for each request.")
     pass_through: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated paths of WeChat's, such as `/wxa/msg_sec_check`, that clients may call through us "
@@ -101,7 +112,7 @@ class Settings(AppSettings, BaseSettings):
                 raise ValueError("holds what is no address such as https://api2.weixin.qq.com; write `none` for none")
         return value
 
-    @field_validator("encryption_keys", "pass_through", mode="before")
+    @field_validator("encryption_keys", "pass_through", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -112,6 +123,16 @@ class Settings(AppSettings, BaseSettings):
         for path in value:
             if not _PATH.fullmatch(path):
                 raise ValueError("holds what is no path such as /wxa/msg_sec_check, without a query")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError("holds what is no address and no network such as 10.0.0.0/8") from None
         return value
 
     @field_validator("encryption_keys")
@@ -133,6 +154,12 @@ class Settings(AppSettings, BaseSettings):
         if (self.wechat_appid is None) != (self.wechat_secret is None):
             missing = "WECHAT_SECRET" if self.wechat_secret is None else "WECHAT_APPID"
             raise ValueError(f"PUSHJOBS_{missing} is missing: appid and secret come together")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_certificate(self) -> Self:
+        if self.http_key is not None and self.http_certificate is None:
+            raise ValueError("PUSHJOBS_HTTP_CERTIFICATE is missing: a key is of no use without it")
         return self
 
     @property

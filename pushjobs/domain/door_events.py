@@ -6,6 +6,7 @@ __all__ = [
     "CallbacksNotKept",
     "CallbacksRefused",
     "PushesNotTaken",
+    "RequestAnswered",
     "RequestsFailed",
     "RequestsNotAccepted",
 ]
@@ -35,6 +36,24 @@ class PushesNotTaken:
     pushes: int
     dead: int
     fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAnswered:
+    """A request at any HTTP door is over: the access log.
+
+    `route`: as it is documented, None for an address that is none. `status` 0: nobody waited for the answer any more.
+    `client`: its name, None where none was proven. `address`: who called, as trusted proxies tell it.
+    """
+
+    method: str
+    route: str | None
+    status: int
+    milliseconds: float
+    client: str | None
+    address: str | None
+    scheme: str
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from pushjobs.domain.door_events import (
     CallbacksNotKept,
     CallbacksRefused,
     PushesNotTaken,
+    RequestAnswered,
     RequestsFailed,
     RequestsNotAccepted,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "MessageUnreadable",
     "Paused",
     "PushesNotTaken",
+    "RequestAnswered",
     "RequestsFailed",
     "RequestsNotAccepted",
     "RunBroke",
@@ -309,6 +311,7 @@ Event = (
     | MessageUnreadable
     | Paused
     | PushesNotTaken
+    | RequestAnswered
     | RequestsFailed
     | RequestsNotAccepted
     | RunBroke

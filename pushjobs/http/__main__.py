@@ -31,6 +31,7 @@ def main(argv: Sequence[str]) -> None:
         found = settings.load()
         found.require_database_url  # noqa: B018 - for its complaint, before anything is opened
         app = application(Runtime(found))
+        serving = server(app, certificate=found.http_certificate, key=found.http_key, proxies=found.trusted_proxies)
         listening = _listen(given.host, given.port) if given.socket is None else socket.socket(fileno=given.socket)
     except PushJobsError as error:
         parser.exit(2, f"pushjobs.http: {error}\n")
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     # While a batch is read, others wait for their turns. Beside batches without a pause single sends took 170 ms at
     # p99 with Python's 5 ms, and take 56 ms with this; batches take no longer.
     sys.setswitchinterval(0.001)
-    server(app).run(sockets=[listening])
+    serving.run(sockets=[listening])
 
 
 def _spare_the_collector() -> None:

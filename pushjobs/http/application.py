@@ -11,10 +11,14 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from pushjobs.doctor import Doctor
 from pushjobs.domain.events import CallbacksRefused, RequestsFailed
 from pushjobs.errors import PushJobsError
 from pushjobs.http.callbacks import Doors, callback_door
+from pushjobs.http.edge import Edge
 from pushjobs.http.faults import Faults
 from pushjobs.http.gateway import Gateway
 from pushjobs.http.gathering import Gathering
@@ -31,12 +35,12 @@ _SEE_SECONDS = 5.0
 """How often the apps are read anew: what was changed takes hold within it."""
 
 
-def application(runtime: Runtime) -> FastAPI:
+def application(runtime: Runtime) -> ASGIApp:
     """Return the doors of a process, which close the runtime when they close.
 
     Raises Misconfigured where a setting is missing. An app without a callback token has no callback door.
     """
-    health = Health(runtime.checks)
+    health = Health(Doctor(runtime).readiness())
     doors = Doors(runtime.door, emit=emit)
     permission = Permission(runtime.clients)
     gathering = Gathering(lambda: runtime.acceptance, emit=emit)
@@ -70,13 +74,18 @@ def application(runtime: Runtime) -> FastAPI:
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _bare)
     app.add_exception_handler(Exception, _bare)
-    app.include_router(health.door())
-    app.include_router(metrics.door())
     refusals = Faults(lambda count, fault: emit(CallbacksRefused(callbacks=count, fault=fault)))
-    app.include_router(callback_door(doors, refusals))
-    app.include_router(gateway.door(runtime.settings.pass_through))
-    app.include_router(own.door())
-    return app
+    routers = (
+        health.door(),
+        metrics.door(),
+        callback_door(doors, refusals),
+        gateway.door(runtime.settings.pass_through),
+        own.door(),
+    )
+    for each in routers:
+        app.include_router(each)
+    paths = {route.endpoint: route.path for each in routers for route in each.routes if isinstance(route, Route)}
+    return Edge(app, paths, emit=emit if runtime.settings.access_log else None)
 
 
 async def _keep_seeing_apps(runtime: Runtime) -> None:

@@ -9,6 +9,7 @@ characters in a body are taken (40033 there), tokens do not void each other, and
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import orjson
@@ -212,7 +213,7 @@ class Gateway:
             raise Overloaded("too many requests wait for WeChat here: ask again later")
         self._relayed += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, call)
         finally:
             self._relayed -= 1
 

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from pushjobs.clients import SEE_SECONDS, Clients
 from pushjobs.domain.client import Client
 from pushjobs.errors import TokenExpired, UnknownClient
+from pushjobs.telemetry.asking import ASKING
 
 __all__ = ["Permission"]
 
 _APART_SECONDS = 0.05
-
-_Found = TypeVar("_Found")
 
 
 class Permission:
@@ -32,10 +30,10 @@ class Permission:
         """Return the client of that id and key; raises UnknownClient."""
         return await self.look_again(lambda: self.clients.authenticate(client_id, key))
 
-    async def look_again(self, find: Callable[[], _Found]) -> _Found:
-        """Return what is found among the clients; where that raises UnknownClient, see them anew and find again."""
+    async def look_again(self, find: Callable[[], Client]) -> Client:
+        """Return who is found among the clients; where that raises UnknownClient, see them anew and find again."""
         try:
-            return find()
+            return _noted(find())
         except TokenExpired:
             raise
         except UnknownClient:
@@ -43,7 +41,7 @@ class Permission:
         if self._next is None:
             self._next = asyncio.create_task(self._look())
         await asyncio.shield(self._next)
-        return find()
+        return _noted(find())
 
     async def keep_seeing(self) -> None:
         """See the clients as they stand in SQL, again and again, until cancelled."""
@@ -62,3 +60,10 @@ class Permission:
         # Whatever went wrong, without the database say: they stay who they were, and the next look may succeed.
         with suppress(Exception):
             await asyncio.to_thread(self.clients.refresh)
+
+
+def _noted(client: Client) -> Client:
+    """Have the request's line in the log say who made it."""
+    if (asking := ASKING.get()) is not None:
+        asking.client = client.name
+    return client

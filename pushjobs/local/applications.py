@@ -87,11 +87,14 @@ def flower(installation: Installation, environment: Mapping[str, str], *, port: 
 
 
 def http(installation: Installation, environment: Mapping[str, str], *, listening: int) -> Application:
-    """Return the HTTP doors, which answer what comes to a socket that listens already."""
+    """Return the HTTP doors, which answer what comes to a socket that listens already.
+
+    Without TLS, whatever is set: the socket is this machine's own, and so is whoever calls.
+    """
     return Application(
         name="http",
         command=(sys.executable, "-m", "pushjobs.http", "--socket", str(listening)),
-        environment=environment,
+        environment={**environment, "PUSHJOBS_HTTP_CERTIFICATE": "", "PUSHJOBS_HTTP_KEY": ""},
         log=installation.log("http"),
         rank=Rank.DOOR,
         patience=_PATIENCE,

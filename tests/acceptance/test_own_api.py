@@ -26,6 +26,14 @@ def options() -> Sequence[str]:
     return ["--http", "0", "--no-flower"]
 
 
+def test_all_is_ready(up: Up) -> None:
+    """`/readyz` names everything that messages need; with beat and every worker there, each is well."""
+    url = f"{up.address('http')}/readyz"
+    wait_for("all is ready", lambda: httpx.get(url, timeout=5, trust_env=False).status_code == 200)
+    found = httpx.get(url, timeout=5, trust_env=False).json()
+    assert found == dict.fromkeys(("database", "redis", "beat", "workers"), "ok")
+
+
 def test_a_batch_is_accepted_whole_or_not_at_all(up: Up, push: Runtime, sandbox: SandboxClient) -> None:
     """The process is killed twice among batches, each asked for again with its rows' keys until it is answered.
 

@@ -22,6 +22,8 @@ from tests.integration.hands import ask
 from tests.integration.serving import doors
 from tests.integration.telling import AES_KEY, READER, TOKEN, event_states, popup, pushed
 
+AWAY = "does not answer: see `pushjobs doctor`"
+NOT_READY = "is not ready: see `pushjobs doctor`"
 ANSWER_SECONDS = 2.0
 """A second is promised; the rest is for a busy machine."""
 
@@ -165,17 +167,39 @@ def test_it_lives_without_its_servers(settings: Settings) -> None:
     with doors(settings.model_copy(update=nowhere)) as client:
         assert client.get("/healthz").text == "ok"
         ready = client.get("/readyz")
-        assert (ready.status_code, ready.json()) == (503, {"database": False, "redis": False})
+        assert (ready.status_code, ready.json()) == (503, dict.fromkeys(("database", "redis", "beat", "workers"), AWAY))
         assert push(client, pushed(said(), is_secure=True)).status_code == 503
 
 
 def test_it_is_ready_with_its_servers(client: httpx.Client, runtime: Runtime) -> None:
-    """Ready is who reaches Redis, and PostgreSQL with our tables in it."""
+    """Of what it needs, each thing is named: Redis, PostgreSQL with our tables in it, beat, workers."""
+    runtime.witness.beat()
     ready = client.get("/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"database": True, "redis": True})
+    found = ready.json()
+    assert ready.status_code == 503
+    assert "pushjobs.ticks: nobody reads it, 0 messages wait" in found.pop("workers")
+    assert found == {"database": "ok", "redis": "ok", "beat": "ok"}
+    with runtime.database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE pushjobs.heartbeat SET at = at - interval '20 s'")
+    wait_for("it sees that beat is late", lambda: "last release tick" in client.get("/readyz").json()["beat"])
     with runtime.database.transaction() as connection:
         connection.exec_driver_sql("ALTER SCHEMA pushjobs RENAME TO gone")
-    assert client.get("/readyz").json() == {"database": False, "redis": True}
+    wait_for("it misses the tables", lambda: client.get("/readyz").json()["database"] == NOT_READY)
+    assert client.get("/readyz").json()["redis"] == "ok"
+
+
+def test_it_says_whether_it_is_ready_whatever_hangs(settings: Settings) -> None:
+    """A Redis and a PostgreSQL that take connections and say nothing hold no answer up, nor those who ask meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        servers = {"database_url": f"postgresql://x@127.0.0.1:{port}/x", "redis_url": f"redis://127.0.0.1:{port}"}
+        with doors(settings.model_copy(update=servers)) as client, ThreadPoolExecutor(20) as pool:
+            begun = clock.monotonic()
+            answers = list(pool.map(lambda _: client.get("/readyz"), range(20)))
+            assert clock.monotonic() - begun < 2.0
+            assert client.get("/healthz").text == "ok"
+    assert {each.status_code for each in answers} == {503}
+    assert "ok" not in answers[0].json().values()
 
 
 def test_without_a_token_there_is_no_callback_door(settings: Settings) -> None:

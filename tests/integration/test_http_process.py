@@ -24,6 +24,7 @@ def is_healthy(address: str) -> bool:
 
 def test_sigterm_closes_the_doors(environment: dict[str, str]) -> None:
     """It answers at a socket it inherits; told to stop, it ends at once, says nothing, and nobody answers any more."""
+    environment["PUSHJOBS_ACCESS_LOG"] = "false"
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port, number = listening.getsockname()[1], listening.fileno()
         process = subprocess.Popen(

@@ -93,6 +93,7 @@ def test_another_s_jobs_are_not_there(two_apps: Runtime, client: MakeClient) -> 
     ]:
         there = problem(own.request(method, f"/v1/jobs/{theirs['id']}{path}", json=body), 404, "not-found")
         nowhere = problem(own.request(method, f"/v1/jobs/{theirs['id'] + 1}{path}", json=body), 404, "not-found")
+        assert there.pop("request_id") != nowhere.pop("request_id")
         assert str(there).replace(str(theirs["id"]), "N") == str(nowhere).replace(str(theirs["id"] + 1), "N")
     assert own.get("/v1/jobs").json()["jobs"] == []
     assert own.post("/v1/jobs/cancel", json={"touser": OPEN_ID}).json() == {"cancelled": 0}

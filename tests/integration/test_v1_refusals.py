@@ -35,6 +35,8 @@ def test_a_body_is_json(api: httpx.Client, runtime: Runtime) -> None:
         assert "oSecretUser" not in detail
     for value in (b"[]", b'"x"', b"7", b"true", b"null", b""):
         problem(api.post("/v1/jobs", content=value, headers=JSON), 422, "invalid")
+    # Where a body may be left out, null is not taken for none: it would pause the whole app.
+    problem(api.post("/v1/pauses", content=b"null", headers=JSON), 422, "invalid")
     typed = api.post("/v1/jobs", json=order(), headers={"Content-Type": "Application/JSON; charset=utf-8"})
     assert typed.status_code == 201
     assert len(runtime.producer.find()) == 1

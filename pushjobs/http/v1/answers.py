@@ -235,13 +235,17 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why a request was refused (RFC 9457); with `errors` where fields are at fault."""
+    """Why a request was refused (RFC 9457); with `errors` where fields are at fault.
+
+    `request_id` stands in the header `X-Request-Id`, too, and in the log of whoever runs this installation.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     errors: Sequence[FieldError] | None = None
+    request_id: str | None = None
 
 
 RECORDS: tuple[Any, ...] = (

@@ -133,16 +133,20 @@ async def read_body(request: Request, longest: int, *, seconds: float = _BODY_SE
 
 
 def parse(body: bytes, media_type: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Parse a body; none is None. Raises Refused when it is not said to be JSON, or is none."""
+    """Parse a body; none is None. Raises Refused when it is not said to be JSON, or is none; InvalidInput for null."""
     if not body:
         return None
     if media_type.partition(";")[0].strip().lower() != "application/json":
         raise Refused(NO_JSON, "send it as `Content-Type: application/json`")
     try:
-        return orjson.loads(body)
+        said = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         # Its own words may quote what stands there.
         raise Refused(UNREADABLE, f"the body is no JSON from line {error.lineno}, column {error.colno} on") from None
+    if said is None:
+        # Taken for no body it would mean everything: a pause of the whole app.
+        raise InvalidInput("body", "is null", "send a JSON object, or no body where none is needed")
+    return said
 
 
 def _too_large(longest: int) -> Refused:

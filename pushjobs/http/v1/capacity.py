@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from pushjobs.http.v1.problems import OVERLOADED, Refused
@@ -59,9 +60,9 @@ class Capacity:
             self._large_left += 1
 
     async def run(self, work: Callable[[], _Result], *, is_large: bool = False) -> _Result:
-        """Do what blocks, in a thread."""
+        """Do what blocks, in a thread; it knows there which request it is done for."""
         threads = self._large_thread if is_large else self._threads
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+        return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
 
     def close(self) -> None:
         """End the threads, when they have done what they have in hand."""

@@ -28,9 +28,8 @@ class OwnApi:
 
     def door(self) -> APIRouter:
         """Return everything as routes."""
-        router = APIRouter()
-        router.include_router(self._serving.door(ROUTES))
-        router.include_router(pages(ROUTES))
+        router = self._serving.door(ROUTES)
+        router.routes.extend(pages(ROUTES).routes)
         return router
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from pushjobs.errors import (
     UnknownTemplate,
     Unreachable,
 )
+from pushjobs.telemetry.asking import ASKING
 
 __all__ = ["KINDS", "MEDIA_TYPE", "Kind", "Refused", "is_ours", "kind_of", "problem", "refusal"]
 
@@ -143,6 +144,8 @@ def problem(
 ) -> Response:
     """Return a problem as an answer."""
     body: dict[str, Any] = {"type": kind.type, "title": kind.title, "status": kind.status.value, "detail": detail}
+    if (asking := ASKING.get()) is not None:
+        body["request_id"] = asking.request_id
     if told := list(errors):
         body["errors"] = told
     more = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}

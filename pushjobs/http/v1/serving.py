@@ -122,8 +122,6 @@ def _worded(answer: Answer, request: Request) -> Response:
     body = orjson.dumps(answer.value, option=_OPTIONS)
     if request.method in {"GET", "HEAD"}:
         headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=_ETAG_BYTES).hexdigest()}"'
-        # To be asked for again each time, and only by whom it was for.
-        headers["Cache-Control"] = "private, no-cache"
         given = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
         if given & {tag, "*"}:
             return Response(None, HTTPStatus.NOT_MODIFIED, headers)

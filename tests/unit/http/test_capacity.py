@@ -8,6 +8,7 @@ import pytest
 
 from pushjobs.http.v1.capacity import Capacity
 from pushjobs.http.v1.problems import OVERLOADED, Refused
+from pushjobs.telemetry.asking import ASKING, Asking
 
 
 def test_a_place_is_taken_by_one_and_given_back() -> None:
@@ -31,4 +32,15 @@ async def test_a_batch_keeps_no_single_request_waiting() -> None:
     capacity = Capacity()
     names = [await capacity.run(threading.current_thread, is_large=is_large) for is_large in (False, True)]
     assert [name.name.rpartition("_")[0] for name in names] == ["v1", "v1-large"]
+    capacity.close()
+
+
+async def test_a_thread_knows_what_it_works_for() -> None:
+    """What is done in a thread is done for the request that it was asked in, and says so in the log."""
+    capacity = Capacity()
+    asked = ASKING.set(Asking(request_id="a1"))
+    known = await capacity.run(ASKING.get)
+    ASKING.reset(asked)
+    assert known == Asking(request_id="a1")
+    assert await capacity.run(ASKING.get) is None
     capacity.close()
