@@ -24,6 +24,7 @@ __all__ = [
     "AllowanceUnknown",
     "AppUnreadable",
     "AudienceUnreadable",
+    "AudienceUploaded",
     "BatchDropped",
     "CallBroke",
     "CallbacksNotKept",
@@ -296,6 +297,16 @@ class AudienceUnreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceUploaded:
+    """An audience was uploaded as a whole, and is in force."""
+
+    app_no: int
+    name: str
+    recipients: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentUnread:
     """A run's content could not be fetched; it is tried again until its instant."""
 
@@ -343,6 +354,7 @@ Event = (
     AllowanceUnknown
     | AppUnreadable
     | AudienceUnreadable
+    | AudienceUploaded
     | BatchDropped
     | CallBroke
     | CallbacksNotKept
