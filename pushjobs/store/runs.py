@@ -61,6 +61,7 @@ class Run:
     key: str
     appid: str
     app_no: int
+    template_id: str
     instant: datetime
     begins_at: datetime
     state: RunState
@@ -102,8 +103,9 @@ class OpenRun:
 
 
 _LISTED = """
-SELECT r.*, c.key, a.appid
-  FROM pushjobs.runs r JOIN pushjobs.campaigns c USING (campaign_no) JOIN pushjobs.apps a ON a.app_no = r.app_no"""
+SELECT r.*, c.key, a.appid, t.template_id
+  FROM pushjobs.runs r JOIN pushjobs.campaigns c USING (campaign_no) JOIN pushjobs.apps a ON a.app_no = r.app_no
+  JOIN pushjobs.templates t ON t.template_no = r.template_no"""
 _FIND = statement(f"{_LISTED} WHERE r.run_no = :run_no")
 _OF_CAMPAIGN = statement(f"""
 {_LISTED} WHERE r.campaign_no = :campaign_no ORDER BY r.instant DESC, r.run_no DESC LIMIT :limit""")
