@@ -27,7 +27,7 @@ __all__ = ["StoredAudiences", "Uploaded"]
 _PIECE = 5_000
 """Rows a transaction: some 50 ms."""
 
-_PAGE = 1_000
+_PAGE = 5_000
 _MOST_FAULTS = 100
 
 

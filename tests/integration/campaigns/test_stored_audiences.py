@@ -91,18 +91,18 @@ def test_what_cannot_be_an_audience_leaves_the_old_one(kept: StoredAudiences) ->
 
 def test_an_upload_is_in_force_at_its_end(kept: StoredAudiences) -> None:
     """Until its last row the old one is read; who has begun to read goes on with what he began."""
-    put(kept, csv_of(*readers(1500)))
+    put(kept, csv_of(*readers(6000)))
     with kept.open("readers") as old:
         assert len(list(islice(old.rows, 10))) == 10
 
         def slowly() -> Iterator[Row]:
             for number, touser in enumerate(("oFresh1", "oFresh2"), start=1):
-                assert len(tousers(kept)) == 1500
+                assert len(tousers(kept)) == 6000
                 yield Recipient(number, touser, {})
 
         kept.put("readers", Reading(None, slowly()))
         assert tousers(kept) == ["oFresh1", "oFresh2"]
-        assert len(list(old.rows)) == 1490
+        assert len(list(old.rows)) == 5990
 
 
 def test_of_two_uploads_at_once_the_later_to_end_is_in_force(kept: StoredAudiences) -> None:
@@ -142,7 +142,7 @@ def test_what_is_over_is_pruned(kept: StoredAudiences, runtime: Runtime) -> None
 
 def test_what_is_about_to_be_pruned_is_not_read_on(kept: StoredAudiences, runtime: Runtime) -> None:
     """Who still reads an upload that was replaced long ago is told so, and is never given a part for the whole."""
-    put(kept, csv_of(*readers(1500)))
+    put(kept, csv_of(*readers(6000)))
     with kept.open("readers") as old:
         assert len(list(islice(old.rows, 10))) == 10
         put(kept, csv_of("oReader1"))
