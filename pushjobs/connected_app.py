@@ -12,6 +12,7 @@ from pushjobs.account import Account
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import KnownApp
 from pushjobs.campaigns.parts import Parts
+from pushjobs.campaigns.stored import StoredAudiences
 from pushjobs.catalogue import Catalogue
 from pushjobs.connections import Connections
 from pushjobs.consenting import Ledger
@@ -107,6 +108,15 @@ class ConnectedApp:
             vetting=self._vetting,
             limit=self.limit,
             admittance=self._admittance,
+            audiences=self.audiences,
+        )
+
+    @cached_property
+    def audiences(self) -> StoredAudiences:
+        """The audiences that were uploaded."""
+        connections = self._connections
+        return StoredAudiences(
+            connections.database, self.terms, sealer=connections.sealer, lookup=connections.lookup, emit=emit
         )
 
     @cached_property

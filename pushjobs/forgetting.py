@@ -71,6 +71,8 @@ class Forgetting:
         with self._database.transaction() as connection:
             erasing.erase_told(connection, users)
         with self._database.transaction() as connection:
+            erasing.erase_members(connection, users)
+        with self._database.transaction() as connection:
             erasing.erase_planned(connection, users)
         self._erase_pushes(app_no, hashes)
         with self._database.transaction() as connection:

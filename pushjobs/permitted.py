@@ -6,27 +6,37 @@ what is not: whoever guesses numbers, appids or template ids learns nothing of w
 A client of some templates may hold back those, not the whole app; what is counted for the app as a whole it may read.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from pushjobs.acceptance import Asked
 from pushjobs.apps import KnownApp, no_such_app
 from pushjobs.batches import AcceptedJob, Outcome
+from pushjobs.campaigns.audiences import read_name, stored_name
+from pushjobs.campaigns.campaigns import Campaign, Campaigns, Progress
+from pushjobs.campaigns.definition import CampaignArguments, read_key
+from pushjobs.campaigns.recipients import Reading
+from pushjobs.campaigns.rehearsal import Rehearsal
+from pushjobs.campaigns.stored import Uploaded
 from pushjobs.catalogue import no_such_template
 from pushjobs.connected_app import ConnectedApp
 from pushjobs.domain.client import Client, Right
 from pushjobs.domain.consent import Consent
+from pushjobs.domain.instants import Instant
 from pushjobs.domain.job import Job, JobId
+from pushjobs.domain.message import has_form_of_touser
 from pushjobs.domain.pause import Pause
 from pushjobs.domain.translation import Translation
-from pushjobs.errors import InvalidInput, Misconfigured, NotFound, NotPermitted
+from pushjobs.errors import InvalidInput, Misconfigured, NotFound, NotPermitted, NotPossible
 from pushjobs.inspection import AppQuota, Quota, Why
 from pushjobs.request import named_app
 from pushjobs.runtime import Runtime
+from pushjobs.store.audiences import StoredAudience
 from pushjobs.store.catalogue import KnownTemplate
 from pushjobs.store.jobs import Happening
+from pushjobs.store.runs import Run
 
-__all__ = ["Permitted"]
+__all__ = ["Permitted", "PermittedCampaigns"]
 
 
 class Permitted:
@@ -175,6 +185,13 @@ class Permitted:
         return app.operations.resume(**narrowed)
 
     @property
+    def campaigns(self) -> "PermittedCampaigns":
+        """The verbs of campaigns, and of the audiences that are uploaded for them."""
+        return PermittedCampaigns(
+            self._runtime.campaigns, self._client, self._app, lambda arguments: self._verbs.send(**arguments)
+        )
+
+    @property
     def _is_narrow(self) -> bool:
         return self._client.apps is not None or self._client.templates is not None
 
@@ -214,3 +231,154 @@ class Permitted:
         if template_id is None and self._client.templates is not None:
             raise NotPermitted("the client is for some templates only: name one of them")
         self._know(template_id)
+
+
+class PermittedCampaigns:
+    """The verbs of campaigns of one client, as `Permitted` has the others.
+
+    A client says to whom only by the name of an audience that was uploaded: paths, queries and imports are for whoever
+    is at this machine. So what goes to such a one is neither read nor given another word on a client's behalf.
+    """
+
+    def __init__(
+        self,
+        campaigns: Campaigns,
+        client: Client,
+        app: Callable[[object], ConnectedApp],
+        send: Callable[[Mapping[str, Any]], Job],
+    ) -> None:
+        """`app` returns the client's app of an appid, or raises; `send` sends one message on the client's behalf."""
+        self._campaigns = campaigns
+        self._client = client
+        self._app = app
+        self._send = send
+
+    def list(self) -> Sequence[Campaign]:
+        """Return the client's campaigns in force."""
+        return [each for each in self._campaigns.list() if self._may(each)]
+
+    def get(self, key: str) -> Campaign:
+        """Return a campaign."""
+        try:
+            found = self._campaigns.get(read_key(key))
+        except (InvalidInput, NotFound):
+            raise _no_campaign() from None
+        if not self._may(found):
+            raise _no_campaign()
+        return found
+
+    def add(self, key: object, arguments: Mapping[str, Any], *, openid: object) -> Campaign:
+        """Define a campaign."""
+        judged = self._judged({**arguments, "appid": self._app(arguments.get("appid")).app.appid})
+        return self._campaigns.add(read_key(key), openid=_openid(openid), **judged)
+
+    def edit(self, key: str, changes: Mapping[str, Any], *, openid: object) -> Campaign:
+        """Change what is given of a campaign, None for the default."""
+        found = self.get(key)
+        if changes.get("audience") is None:
+            _require_stored(found)
+        if changes.get("appid") is not None:
+            changes = {**changes, "appid": self._app(changes["appid"]).app.appid}
+        else:
+            changes = {name: value for name, value in changes.items() if name != "appid"}
+        return self._campaigns.edit(key, openid=_openid(openid), **self._judged(changes))
+
+    def delete(self, key: str) -> None:
+        """Take a campaign out of force."""
+        self.get(key)
+        self._campaigns.delete(key)
+
+    def preview(self, key: str, count: int) -> Sequence[Instant]:
+        """Return a campaign's next instants."""
+        self.get(key)
+        return self._campaigns.preview(key, count)
+
+    def rehearse(self, key: str) -> Rehearsal:
+        """Say who would get the next run, who not and why."""
+        _require_stored(self.get(key))
+        return self._campaigns.rehearse(key)
+
+    def test(self, key: str, touser: str) -> Job:
+        """Send what the next run would say to one user."""
+        _require_stored(self.get(key))
+        return self._campaigns.test(key, touser, send=self._send)
+
+    def runs(self, key: str, limit: int) -> Sequence[Run]:
+        """Return a campaign's runs, the latest first; those of what it was before as far as they are the client's."""
+        self.get(key)
+        return [each for each in self._campaigns.runs(key, limit=limit) if self._may(each)]
+
+    def progress(self, key: str, run_no: int) -> Progress:
+        """Count how far a run is."""
+        self._run(key, run_no)
+        return self._campaigns.progress(run_no)
+
+    def hold(self, key: str, run_no: int | None = None, *, is_held: bool) -> int:
+        """Hold, or let go, one run, or a campaign with all of its runs; return how many runs there were."""
+        if run_no is None:
+            self.get(key)
+        else:
+            self._run(key, run_no)
+        verb = self._campaigns.pause if is_held else self._campaigns.resume
+        return verb(key if run_no is None else run_no)
+
+    def cancel(self, key: str, run_no: int) -> Progress:
+        """Stop a run; return how far it came."""
+        self._run(key, run_no)
+        self._campaigns.cancel(run_no)
+        return self._campaigns.progress(run_no)
+
+    def audiences(self, appid: object) -> Sequence[StoredAudience]:
+        """Return an app's audiences."""
+        return self._app(appid).audiences.list()
+
+    def put_audience(self, appid: object, name: object, reading: Callable[[], Reading]) -> Uploaded:
+        """Store an audience; nothing is read before it is known that it may be."""
+        app = self._app(appid)
+        self._require_whole()
+        return app.audiences.put(read_name(name), reading())
+
+    def delete_audience(self, appid: object, name: str) -> None:
+        """Delete an audience."""
+        app = self._app(appid)
+        self._require_whole()
+        try:
+            app.audiences.delete(read_name(name))
+        except InvalidInput:
+            raise NotFound("there is no audience of that name") from None
+
+    def _may(self, found: Campaign | Run) -> bool:
+        return self._client.may(appid=found.appid, template_id=found.template_id)
+
+    def _run(self, key: str, run_no: int) -> Run:
+        found = self._campaigns.run(run_no)
+        if found.key != key or not self._may(found):
+            raise NotFound(f"there is no run {run_no}")
+        return found
+
+    def _judged(self, arguments: Mapping[str, Any]) -> CampaignArguments:
+        template_id, audience = arguments.get("template_id"), arguments.get("audience")
+        if isinstance(template_id, str) and template_id and not self._client.may(template_id=template_id):
+            raise no_such_template()
+        if audience is not None and stored_name(audience) is None:
+            raise InvalidInput("audience", "is no uploaded one", 'upload it, and give {"stored": NAME}')
+        return cast("CampaignArguments", dict(arguments))
+
+    def _require_whole(self) -> None:
+        if self._client.templates is not None:
+            raise NotPermitted("the client is for some templates only: an audience is its whole app's")
+
+
+def _no_campaign() -> NotFound:
+    return NotFound("there is no campaign of that key")
+
+
+def _require_stored(found: Campaign) -> None:
+    if found.stored_audience is None:
+        raise NotPossible("the campaign goes to an audience of this installation: `pushjobs campaign` is for that one")
+
+
+def _openid(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and has_form_of_touser(value)):
+        return value
+    raise InvalidInput("openid", "is no open id", "give that of a user who was just there")

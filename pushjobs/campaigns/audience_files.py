@@ -9,6 +9,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -19,13 +20,20 @@ from pushjobs.campaigns.recipients import TOUSER, Reading, Row, Unfit, cells_rea
 from pushjobs.domain.message import is_storable
 from pushjobs.errors import AudienceUnread, InvalidInput
 
-__all__ = ["SUFFIXES", "open_file"]
+__all__ = ["SUFFIXES", "FileKind", "open_file", "read_stream"]
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".csv.gz", ".jsonl.gz", ".ndjson.gz")
 
 _LONGEST_LINE = 1024 * 1024  # bytes: a file without line ends must not fill the memory
 _BLOCK = 256 * 1024  # less than a line may have: so a line that is too long is noticed before it is put together
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class FileKind(StrEnum):
+    """What a file of recipients is."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
 
 
 @contextmanager
@@ -40,18 +48,24 @@ def open_file(path: Path) -> Iterator[Reading]:
         rule = f"give a file that this process may read; looked for {path.absolute()}"
         raise AudienceUnread(str(path), f"cannot be read ({error.strerror})", rule) from None
     with file, gzip.GzipFile(fileobj=file) if path.name.endswith(".gz") else file as stream:
-        blocks = _blocks(path, stream.read)
-        yield _csv(path, blocks) if path.name.removesuffix(".gz").endswith(".csv") else _json_lines(blocks)
+        is_csv = path.name.removesuffix(".gz").endswith(".csv")
+        yield read_stream(str(path), FileKind.CSV if is_csv else FileKind.JSON_LINES, stream.read)
 
 
-def _blocks(path: Path, read: Callable[[int], bytes]) -> Iterator[bytes]:
+def read_stream(named: str, kind: FileKind, read: Callable[[int], bytes]) -> Reading:
+    """Read what is no file: `read` returns at most so many bytes, none at the end. Raises AudienceUnread, as above."""
+    blocks = _blocks(named, read)
+    return _csv(named, blocks) if kind is FileKind.CSV else _json_lines(blocks)
+
+
+def _blocks(named: str, read: Callable[[int], bytes]) -> Iterator[bytes]:
     """Yield whole lines, many at a time, without a byte order mark."""
     rest, line = b"", 1
-    while block := _next(path, read):
+    while block := _next(named, read):
         cut = block.rfind(b"\n") + 1
         if len(rest) + (block.find(b"\n") if cut else len(block)) > _LONGEST_LINE:
             fault = f"has a line of more than {_LONGEST_LINE:,} bytes (line {line})"
-            raise AudienceUnread(str(path), fault, "put each recipient into a line of its own")
+            raise AudienceUnread(named, fault, "put each recipient into a line of its own")
         if not cut:
             rest += block
             continue
@@ -63,30 +77,30 @@ def _blocks(path: Path, read: Callable[[int], bytes]) -> Iterator[bytes]:
         yield rest.removeprefix(_BYTE_ORDER_MARK) if line == 1 else rest
 
 
-def _next(path: Path, read: Callable[[int], bytes]) -> bytes:
+def _next(named: str, read: Callable[[int], bytes]) -> bytes:
     try:
         return read(_BLOCK)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise AudienceUnread(str(path), "is damaged, or no gzip", "write it anew") from None
+        raise AudienceUnread(named, "is damaged, or no gzip", "write it anew") from None
     except OSError as error:
-        raise AudienceUnread(str(path), f"cannot be read to its end ({error.strerror})", "look at its disk") from None
+        raise AudienceUnread(named, f"cannot be read to its end ({error.strerror})", "look at its disk") from None
 
 
-def _csv(path: Path, blocks: Iterator[bytes]) -> Reading:
+def _csv(named: str, blocks: Iterator[bytes]) -> Reading:
     # Bytes that are no UTF-8 become halves of surrogate pairs, and are then the fault of the one row they stand in.
     texts = (StringIO(block.decode(errors="surrogateescape"), newline="") for block in blocks)
     reader = csv.reader(chain.from_iterable(texts), strict=True)
     try:
         header = next(filter(None, reader), [])
     except csv.Error as error:
-        raise AudienceUnread(str(path), f"is no CSV ({error})", "save it as CSV UTF-8") from None
+        raise AudienceUnread(named, f"is no CSV ({error})", "save it as CSV UTF-8") from None
     if not all(map(is_storable, header)):
-        raise AudienceUnread(str(path), "is not UTF-8", "save it as CSV UTF-8")
-    check_header(str(path), header)
-    return Reading(header, _csv_rows(path, reader, lambda: reader.line_num, header))
+        raise AudienceUnread(named, "is not UTF-8", "save it as CSV UTF-8")
+    check_header(named, header)
+    return Reading(header, _csv_rows(named, reader, lambda: reader.line_num, header))
 
 
-def _csv_rows(path: Path, rows: Iterator[list[str]], line: Callable[[], int], header: list[str]) -> Iterator[Row]:
+def _csv_rows(named: str, rows: Iterator[list[str]], line: Callable[[], int], header: list[str]) -> Iterator[Row]:
     read = cells_reader(header)
     number, last_line, is_over = 0, line(), False
     while not is_over:
@@ -101,7 +115,7 @@ def _csv_rows(path: Path, rows: Iterator[list[str]], line: Callable[[], int], he
             # Within one line it is that row's fault. A quote that is never closed swallows the rows behind it.
             if line() > last_line + 1:
                 fault = f"is no CSV from line {last_line + 1} on ({error})"
-                raise AudienceUnread(str(path), fault, "close quotes, and double those within a cell") from None
+                raise AudienceUnread(named, fault, "close quotes, and double those within a cell") from None
             number, last_line = number + 1, line()
             rule = "a cell with commas or quotes stands in quotes, with quotes in it doubled"
             yield Unfit(number, InvalidInput("row", f"is no CSV (line {last_line}, {error})", rule))

@@ -1,4 +1,4 @@
-"""Who a campaign goes to: a file, a query, or an iterable in code, streamed as recipients.
+"""Who a campaign goes to: a file, a query, an iterable in code, or what was uploaded, streamed as recipients.
 
 An audience is never in memory as a whole, and nothing of it is remembered here: neither who was in it twice, nor how
 far somebody has read. A row's fault is handed out in the row's place. A fault of the whole is an AudienceUnread; at
@@ -8,7 +8,7 @@ creation, where somebody can mend it, it is an InvalidInput.
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -21,11 +21,15 @@ from pushjobs.campaigns.recipients import TOUSER, Reading, Recipient, Row, Unfit
 from pushjobs.errors import AudienceUnread, InvalidInput
 from pushjobs.store.external import ForeignDatabase, read_foreign_url
 
-__all__ = ["Audience", "Recipient", "Row", "Unfit", "read_audience"]
+__all__ = ["Audience", "OpenStored", "Recipient", "Row", "Unfit", "read_audience", "read_name", "stored_name"]
+
+OpenStored = Callable[[str], AbstractContextManager[Reading]]
+"""Opens an audience that was uploaded, by its name; raises AudienceUnread, then or while it is read."""
 
 _LOOKED_AT = 100
 _IMPORT_PATH = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*(?:\.[^\W\d]\w*)*)")
-_KINDS = 'give {"file": PATH}, {"sql": QUERY, "url": ADDRESS} or {"iterable": "package.module:name"}'
+_KINDS = 'give {"file": PATH}, {"sql": QUERY, "url": ADDRESS}, {"iterable": "package.module:name"} or {"stored": NAME}'
+_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,18 +180,54 @@ class _Iterable(Audience):
         return AudienceUnread(self.described, f"{fault} ({type(error).__name__}{missing})", rule)
 
 
-def read_audience(definition: object, *, field: str = "audience") -> Audience:
-    """Read a definition of one of three kinds; raises InvalidInput about `field`. Nothing is opened yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored(Audience):
+    """What was uploaded under a name and is in force when it is opened; a later upload is the next reading's."""
+
+    name: str
+    open: OpenStored
+
+    @property
+    def described(self) -> str:
+        return f"{self.name} (uploaded)"
+
+    def _opened(self) -> AbstractContextManager[Reading]:
+        return self.open(self.name)
+
+
+def read_name(value: object, *, field: str = "name") -> str:
+    """Read the name of an audience that is uploaded; raises InvalidInput. It stands in addresses: no open id is one."""
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    rule = "up to 64 of a-z, 0-9, - and _, with a letter in it, such as readers"
+    raise InvalidInput(field, "is no name of an audience", rule)
+
+
+def stored_name(definition: object) -> str | None:
+    """Return the name in a definition that is no more than one; None: it is of another kind, or is none."""
+    match definition:
+        case {"stored": str(name), **others} if not others:
+            return name
+    return None
+
+
+def _unopened(name: str) -> AbstractContextManager[Reading]:
+    raise AudienceUnread(name, "is an app's", "open it by its campaign")
+
+
+def read_audience(definition: object, *, field: str = "audience", stored: OpenStored = _unopened) -> Audience:
+    """Read a definition of one of four kinds; raises InvalidInput about `field`. Nothing is opened yet.
 
     `{"file": PATH}`: CSV or JSON-lines by its suffix. `{"sql": QUERY, "url": ADDRESS}`: any database that SQLAlchemy
     knows and whose driver is installed. `{"iterable": "package.module:name"}`: open ids or mappings, or a function that
-    returns them; the module is looked for in the current directory first.
+    returns them; the module is looked for in the current directory first. `{"stored": NAME}`: what was uploaded under
+    that name, which `stored` opens.
     """
     if not isinstance(definition, Mapping):
         raise InvalidInput(field, f"is no mapping ({type(definition).__name__})", _KINDS)
     given = {
         name: _text(f"{field}.{name}", definition[name])
-        for name in ("file", "sql", "url", "iterable")
+        for name in ("file", "sql", "url", "iterable", "stored")
         if name in definition
     }
     match given:
@@ -200,6 +240,9 @@ def read_audience(definition: object, *, field: str = "audience") -> Audience:
             return _Query(definition=given, field_name=f"{field}.sql", query=query, database=database)
         case {"iterable": path, **others} if not others:
             return _read_iterable(given, path, f"{field}.iterable")
+        case {"stored": name, **others} if not others:
+            read = read_name(name, field=f"{field}.stored")
+            return _Stored(definition=given, field_name=f"{field}.stored", name=read, open=stored)
     raise InvalidInput(field, "is not of one kind", _KINDS)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from zoneinfo import ZoneInfo
 
 from pushjobs import clock
-from pushjobs.campaigns.audiences import read_audience
+from pushjobs.campaigns.audiences import read_audience, stored_name
 from pushjobs.campaigns.definition import CampaignArguments, Definition, read_definition, read_key, stored_arguments
 from pushjobs.campaigns.parts import Opened, Parts, opened
 from pushjobs.campaigns.rehearsal import Rehearsal, rehearse, sample
@@ -42,6 +42,7 @@ _UNREACHED = (JobState.REFUSED, JobState.DEAD)
 class Campaign:
     """A campaign as people see it. `audience` says which one it is, without user and password.
 
+    `stored_audience`: the name of one that was uploaded; None: it is of another kind.
     `next_at`: its next instant that is not planned yet; None: there is none.
     """
 
@@ -53,6 +54,7 @@ class Campaign:
     zone: str
     policies: Policies
     audience: str
+    stored_audience: str | None
     content: Mapping[str, Any] = field(repr=False)
     is_declared: bool
     next_at: datetime | None
@@ -240,15 +242,16 @@ class Campaigns:
         read = self._opened(found, parts)
         return rehearse(self._database, found, read, parts, lookup=self._lookup, allow_private=self._allow_private)
 
-    def test(self, key: str, touser: str) -> Job:
+    def test(self, key: str, touser: str, *, send: Callable[[Mapping[str, Any]], Job] | None = None) -> Job:
         """Send what the next run would say to one user, now; where each has a content of its own, with the user's row.
 
-        One who is not in the audience gets the first row's. Raises NotFound, InvalidInput, ContentUnfetched.
+        One who is not in the audience gets the first row's. `send`: on whose behalf, everybody's unless given. Raises
+        NotFound, InvalidInput, ContentUnfetched.
         """
         found = self._find(key)
         read = self._opened(found, self._parts(found.appid))
         content = sample(read, touser, allow_private=self._allow_private)
-        return self._send({**content.as_record(), "touser": touser, "appid": found.appid})
+        return (send or self._send)({**content.as_record(), "touser": touser, "appid": found.appid})
 
     def unreached(self, run_no: int) -> Iterator[Unreached]:
         """Yield the users whom a run did not reach, refused and dead ones, by their jobs' numbers; raises NotFound.
@@ -319,9 +322,14 @@ class Campaigns:
 
     def _shown(self, found: StoredCampaign) -> Campaign:
         record = envelope.open_campaign(self._sealer, found.sealed, appid=found.appid, key=found.key)
-        own = ("audience", "content")
+        own = ("audience", "stored_audience", "content")
         values = {name: getattr(found, name) for name in Campaign.__slots__ if name not in own}
-        return Campaign(**values, audience=read_audience(record["audience"]).described, content=record["content"])
+        return Campaign(
+            **values,
+            audience=read_audience(record["audience"]).described,
+            stored_audience=stored_name(record["audience"]),
+            content=record["content"],
+        )
 
     def _progress(self, run: Run, counts: Sequence[Count]) -> Progress:
         states = {state: sum(each.jobs for each in counts if each.state is state) for state in JobState}

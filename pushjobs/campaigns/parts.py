@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pushjobs.campaigns.audiences import Audience, read_audience
 from pushjobs.campaigns.content import Recipe, read_recipe, rules_of
+from pushjobs.campaigns.stored import StoredAudiences
 from pushjobs.delivery.admission import Admittance
 from pushjobs.pace import Limit
 from pushjobs.request import Terms
@@ -26,6 +27,7 @@ class Parts:
     vetting: Vetting
     limit: Callable[[], Limit]
     admittance: Admittance
+    audiences: StoredAudiences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ def read_parts(record: Mapping[str, Any], parts: Parts, *, template_id: str, zon
     """Read a campaign's audience and content; raises InvalidInput."""
     rules = rules_of(template_id, parts.terms.catalogue)
     return Opened(
-        audience=read_audience(record.get("audience")),
+        audience=read_audience(record.get("audience"), stored=parts.audiences.open),
         recipe=read_recipe(record.get("content"), template_id=template_id, zone=zone, rules=rules),
     )
 

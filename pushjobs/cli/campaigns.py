@@ -12,6 +12,7 @@ import typer
 
 from pushjobs.campaigns.campaigns import Campaign
 from pushjobs.campaigns.definition import CampaignArguments
+from pushjobs.cli.audiences import audience
 from pushjobs.cli.options import AsJson, Directory, TemplateId, Yes, confirm, opened
 from pushjobs.cli.runs import Named, read_named, register, show_run, show_runs
 from pushjobs.cli.shown import local, show_json, show_pairs, show_table
@@ -28,6 +29,7 @@ campaign = typer.Typer(
 )
 
 register(campaign)
+campaign.add_typer(audience)
 
 _Key = Annotated[str, typer.Argument(metavar="KEY", help="The campaign's key, such as daily-news.", show_default=False)]
 _From = Annotated[
@@ -47,6 +49,9 @@ _Url = Annotated[
 ]
 _Iterable = Annotated[
     str | None, typer.Option("--audience-iterable", help="package.module:name of an iterable.", show_default=False)
+]
+_Stored = Annotated[
+    str | None, typer.Option("--audience-stored", help="One that `campaign audience put` stored.", show_default=False)
 ]
 _Data = Annotated[
     list[str] | None,
@@ -84,6 +89,7 @@ def add(  # noqa: PLR0913 - one argument an option
     audience_sql: _Sql = None,
     audience_url: _Url = None,
     audience_iterable: _Iterable = None,
+    audience_stored: _Stored = None,
     data: _Data = None,
     page: _Page = None,
     feed: _Feed = None,
@@ -119,6 +125,7 @@ def edit(  # noqa: PLR0913 - one argument an option
     audience_sql: _Sql = None,
     audience_url: _Url = None,
     audience_iterable: _Iterable = None,
+    audience_stored: _Stored = None,
     data: _Data = None,
     page: _Page = None,
     feed: _Feed = None,
@@ -222,7 +229,7 @@ def _given(options: Mapping[str, Any], old_content: Mapping[str, Any]) -> Campai
     arguments: dict[str, Any] = {} if options["from_"] is None else _read_file(options["from_"])
     plain = ("name", "cron", "zone", "template_id", "lane", "spread", "expires", "on_quota", "missed", "grace")
     arguments |= {name: options[name] for name in plain if options[name] is not None}
-    kinds = {"file": "audience_file", "sql": "audience_sql", "url": "audience_url", "iterable": "audience_iterable"}
+    kinds = {kind: f"audience_{kind}" for kind in ("file", "sql", "url", "iterable", "stored")}
     if audience := {kind: options[name] for kind, name in kinds.items() if options[name] is not None}:
         arguments["audience"] = audience
     if content := _content(options):

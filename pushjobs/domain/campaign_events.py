@@ -6,6 +6,7 @@ from pushjobs.domain.campaign import RunReason, RunState
 
 __all__ = [
     "AudienceUnreadable",
+    "AudienceUploaded",
     "CampaignNotTaken",
     "ContentUnread",
     "RunBroke",
@@ -24,6 +25,16 @@ class AudienceUnreadable:
     run_no: int
     key: str
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceUploaded:
+    """An audience was uploaded as a whole, and is in force."""
+
+    app_no: int
+    name: str
+    recipients: int
+    rejected: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pushjobs.domain.campaign_events import (
     AudienceUnreadable,
+    AudienceUploaded,
     CampaignNotTaken,
     ContentUnread,
     RunBroke,
@@ -35,6 +36,7 @@ __all__ = [
     "AllowanceUnknown",
     "AppUnreadable",
     "AudienceUnreadable",
+    "AudienceUploaded",
     "BatchDropped",
     "CallBroke",
     "CallbacksNotKept",
@@ -288,6 +290,7 @@ Event = (
     AllowanceUnknown
     | AppUnreadable
     | AudienceUnreadable
+    | AudienceUploaded
     | BatchDropped
     | CallBroke
     | CallbacksNotKept

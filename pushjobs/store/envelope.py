@@ -16,14 +16,17 @@ __all__ = [
     "bound_campaign",
     "bound_content",
     "bound_job",
+    "bound_member",
     "bound_push",
     "open_campaign",
+    "open_member",
     "open_message",
     "open_push",
     "open_secrets",
     "open_touser",
     "seal_campaign",
     "seal_content",
+    "seal_member",
     "seal_message",
     "seal_push",
     "seal_secrets",
@@ -95,6 +98,18 @@ def open_campaign(sealer: Sealer, sealed: bytes, *, appid: str, key: str) -> Map
     return record
 
 
+def seal_member(sealer: Sealer, touser: str, columns: Mapping[str, str], *, appid: str, recipient: bytes) -> bytes:
+    """Seal a row of an uploaded audience."""
+    record = {"touser": touser, "columns": dict(columns)} if columns else {"touser": touser}
+    return sealer.seal(record, bound_member(appid, recipient))
+
+
+def open_member(sealer: Sealer, sealed: bytes, *, appid: str, recipient: bytes) -> tuple[str, Mapping[str, str]]:
+    """Open a row of an uploaded audience: the open id and the columns; raise Undecryptable."""
+    record = sealer.open(sealed, bound_member(appid, recipient))
+    return record["touser"], record.get("columns", {})
+
+
 def open_secrets(sealer: Sealer, sealed: bytes, *, appid: str) -> dict[str, str]:
     """Open an app's secrets; raise Undecryptable."""
     secrets: dict[str, str] = sealer.open(sealed, bound_app(appid))
@@ -119,6 +134,11 @@ def bound_push(appid: str, key: bytes) -> bytes:
 def bound_campaign(appid: str, key: str) -> bytes:
     """Return what a campaign's audience and content are bound to, in its own row and in its runs'."""
     return b"campaigns\0" + appid.encode() + b"\0" + key.encode()
+
+
+def bound_member(appid: str, recipient: bytes) -> bytes:
+    """Return what a row of an uploaded audience is bound to."""
+    return b"audience_members\0" + appid.encode() + b"\0" + recipient
 
 
 def bound_app(appid: str) -> bytes:

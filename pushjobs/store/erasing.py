@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from pushjobs.domain.job import Reason
 from pushjobs.domain.lifecycle import Transition
+from pushjobs.store import runs
 from pushjobs.store.database import as_json, statement
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "delete_pushes",
     "erase",
     "erase_consents",
+    "erase_members",
     "erase_planned",
     "erase_told",
     "finish",
@@ -120,10 +122,26 @@ WITH {_USERS}, held AS (
 )
 DELETE FROM pushjobs.form_ids WHERE (app_no, form_id) IN (SELECT app_no, form_id FROM mine)""")  # noqa: S608 - a constant of ours, no input
 
+# What is being uploaded first: a piece that is being written has ended by then. Those that are complete may be being
+# read this moment, so their users go in a transaction of their own, before runs are waited for.
+_UPLOADS = statement("""
+SELECT audience_no FROM pushjobs.audiences WHERE uploaded_at IS NULL ORDER BY audience_no FOR UPDATE""")
+_AUDIENCES = statement(f"""
+WITH {_USERS}
+DELETE FROM pushjobs.audience_members m USING users u WHERE m.app_no = u.app_no AND m.recipient = u.recipient""")  # noqa: S608 - a constant of ours, no input
+
 # The runs' rows first: whoever is making jobs of a snapshot this moment has ended by then, and its jobs are found as
 # all others are. After the commit no chunk sees these users any more.
 _RUNS = statement("""
 SELECT run_no FROM pushjobs.runs WHERE finished_at IS NULL AND read_at IS NOT NULL ORDER BY run_no FOR UPDATE""")
+
+# A run whose audience is being read is waited for, however long that takes: it may have read of these users before they
+# were deleted there. Whoever reads holds this lock (`runs.lock`); which begins now reads of them no more.
+_UNBOUNDED = statement("SET LOCAL statement_timeout = 0")
+_READING = statement("""
+SELECT pg_advisory_xact_lock(:classid, run_no)
+  FROM (SELECT run_no FROM pushjobs.runs
+         WHERE finished_at IS NULL AND state = 'preparing' AND read_at IS NULL ORDER BY run_no) AS reading""")
 _SNAPSHOTS = statement(f"""
 WITH {_USERS}
 DELETE FROM pushjobs.snapshots s USING users u WHERE s.app_no = u.app_no AND s.recipient = u.recipient""")  # noqa: S608 - a constant of ours, no input
@@ -174,8 +192,19 @@ def erase_consents(connection: Connection, users: Sequence[User]) -> None:
     connection.execute(_CONSENTS, _named(users))
 
 
+def erase_members(connection: Connection, users: Sequence[User]) -> None:
+    """Delete these users from the audiences that were uploaded."""
+    connection.execute(_UPLOADS)
+    connection.execute(_AUDIENCES, _named(users))
+
+
 def erase_planned(connection: Connection, users: Sequence[User]) -> None:
-    """Delete these users from what runs of campaigns are to make jobs of; to be committed before `ask`."""
+    """Delete these users from what runs of campaigns are to make jobs of; to be committed before `ask`.
+
+    What `erase_members` did is to be committed before it.
+    """
+    connection.execute(_UNBOUNDED)
+    connection.execute(_READING, {"classid": runs.CLASSID})
     connection.execute(_RUNS)
     connection.execute(_SNAPSHOTS, _named(users))
 

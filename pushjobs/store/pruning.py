@@ -19,6 +19,10 @@ __all__ = ["DISPENSABLE", "PRUNABLE", "begin_day", "prune_days", "prune_jobs", "
 PRUNABLE = (JobState.SENT, JobState.REFUSED, JobState.EXPIRED, JobState.CANCELLED, JobState.DEAD)
 """The states in which a job may be deleted; `ix_jobs_closed` is of these."""
 
+_BEYOND_MEMBERS = 2**62
+_IS_OVER = """(a.replaced_at < now() - interval '1 hour' OR (a.uploaded_at IS NULL
+       AND (a.replaced_at IS NOT NULL OR a.touched_at < now() - interval '1 hour')))"""
+
 # Back-pressure looks at seconds; an hour is for people who look at how it drained.
 DISPENSABLE = (
     statement("""
@@ -41,6 +45,21 @@ DELETE FROM pushjobs.pushes WHERE push_no IN (
     SELECT push_no FROM pushjobs.pushes
      WHERE received_at < now() - interval '1 day' AND (state = 'forwarded' OR received_at < now() - interval '30 days')
      LIMIT :limit)"""),
+    # What reads a replaced audience has ended by then; an upload of which nothing came for so long is given up.
+    statement(f"""
+DELETE FROM pushjobs.audience_members WHERE member_no = ANY (ARRAY(
+    SELECT m.member_no FROM pushjobs.audiences a JOIN pushjobs.audience_members m
+           ON m.audience_no = a.audience_no AND m.member_no >= a.first_member
+          AND m.member_no <= coalesce(a.last_member, {_BEYOND_MEMBERS})
+     WHERE {_IS_OVER} LIMIT :limit))"""),  # noqa: S608 - constants of ours, no input
+    statement(f"""
+DELETE FROM pushjobs.audiences WHERE audience_no IN (
+    SELECT a.audience_no FROM pushjobs.audiences a
+     WHERE {_IS_OVER} AND NOT EXISTS (
+        SELECT FROM pushjobs.audience_members m
+         WHERE m.audience_no = a.audience_no AND m.member_no >= a.first_member
+           AND m.member_no <= coalesce(a.last_member, {_BEYOND_MEMBERS}))
+     ORDER BY a.audience_no LIMIT :limit FOR UPDATE OF a SKIP LOCKED)"""),  # noqa: S608 - constants of ours, no input
 )
 """What goes by an age of its own, each by an index that finds it."""
 

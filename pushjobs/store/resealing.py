@@ -52,6 +52,7 @@ SEALED = (
         joined="JOIN pushjobs.campaigns c ON c.campaign_no = s.campaign_no",
     ),
     SealedColumn(table="snapshots", key="member_no", binds="s.recipient", bound_to=envelope.bound_job),
+    SealedColumn(table="audience_members", key="member_no", binds="s.recipient", bound_to=envelope.bound_member),
     SealedColumn(table="apps", key="app_no", binds="s.appid", bound_to=lambda appid, _: envelope.bound_app(appid)),
 )
 """Every sealed column there is: a new one stands here, or a rotation leaves it behind."""

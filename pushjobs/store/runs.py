@@ -15,6 +15,7 @@ from pushjobs.domain.job import JobState, Reason
 from pushjobs.store.database import statement
 
 __all__ = [
+    "CLASSID",
     "Count",
     "OpenRun",
     "Run",
@@ -60,6 +61,7 @@ class Run:
     key: str
     appid: str
     app_no: int
+    template_id: str
     instant: datetime
     begins_at: datetime
     state: RunState
@@ -101,8 +103,9 @@ class OpenRun:
 
 
 _LISTED = """
-SELECT r.*, c.key, a.appid
-  FROM pushjobs.runs r JOIN pushjobs.campaigns c USING (campaign_no) JOIN pushjobs.apps a ON a.app_no = r.app_no"""
+SELECT r.*, c.key, a.appid, t.template_id
+  FROM pushjobs.runs r JOIN pushjobs.campaigns c USING (campaign_no) JOIN pushjobs.apps a ON a.app_no = r.app_no
+  JOIN pushjobs.templates t ON t.template_no = r.template_no"""
 _FIND = statement(f"{_LISTED} WHERE r.run_no = :run_no")
 _OF_CAMPAIGN = statement(f"""
 {_LISTED} WHERE r.campaign_no = :campaign_no ORDER BY r.instant DESC, r.run_no DESC LIMIT :limit""")
@@ -119,7 +122,8 @@ SELECT r.*, c.key, c.zone, c.feed, a.appid, t.template_id, clock_timestamp() AS 
 # Who reads an audience or sweeps holds this lock, which ends with the transaction; the row stays free for a pause or a
 # cancellation. `classid` keeps our locks apart from other uses of the database.
 _LOCK = statement("SELECT pg_try_advisory_xact_lock(:classid, :run_no)")
-_CLASSID = 0x72756E73  # "runs"
+CLASSID = 0x72756E73
+"""Of the lock that whoever reads a run's audience holds: "runs"."""
 
 _BEGIN = statement("""
 UPDATE pushjobs.runs SET state = 'preparing' WHERE run_no = :run_no AND state IN ('planned', 'preparing')
@@ -189,7 +193,7 @@ def unfinished(connection: Connection) -> list[OpenRun]:
 
 def lock(connection: Connection, run_no: int) -> bool:
     """Be the one who reads the run's audience, or sweeps, until the transaction ends; False: another one is."""
-    return bool(connection.execute(_LOCK, {"classid": _CLASSID, "run_no": run_no}).scalar_one())
+    return bool(connection.execute(_LOCK, {"classid": CLASSID, "run_no": run_no}).scalar_one())
 
 
 def begin(connection: Connection, run_no: int) -> bool:

@@ -30,6 +30,7 @@ from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
 from pushjobs.store.app_tables import apps, installation
+from pushjobs.store.audience_tables import audience_members, audiences
 from pushjobs.store.callback_tables import events, pushes, receipts
 from pushjobs.store.campaign_tables import campaigns, runs, snapshots
 from pushjobs.store.client_tables import clients
@@ -43,6 +44,8 @@ __all__ = [
     "SCHEMA",
     "app_days",
     "apps",
+    "audience_members",
+    "audiences",
     "campaigns",
     "clearances",
     "clients",

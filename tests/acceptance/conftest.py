@@ -14,7 +14,7 @@ from tests.acceptance.installation import Up, wait_for
 
 TABLES = (
     "jobs, job_history, recipients, template_days, consents, settlements, pauses, paces, app_days, "
-    "events, receipts, pushes, campaigns, runs, snapshots"
+    "events, receipts, pushes, campaigns, runs, snapshots, audiences, audience_members"
 )
 
 

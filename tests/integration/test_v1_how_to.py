@@ -31,17 +31,18 @@ def run(program: str, environment: dict[str, str]) -> list[str]:
 
 
 def test_the_page_s_example_runs(worker: Runtime, door: httpx.Client, environment: dict[str, str]) -> None:
-    """A client as it is added without more words schedules, reads the report of a batch, moves, pages and cancels."""
+    """A client as it is added without more words schedules, reads a batch's report, moves, cancels, runs a campaign."""
     worker.catalogue.sync()
     made = worker.clients.add("shop")
     assert made.client.rights == DEFAULT_RIGHTS
     who = {"PUSH_HOST": str(door.base_url), "PUSH_ID": made.client.id, "PUSH_KEY": made.key, "NO_PROXY": "*"}
-    [example] = [each for each in EXAMPLES if "import httpx" in each]
-    ids, errors, page, why = run(example, environment | who)
+    example = "\n".join(each for each in EXAMPLES if "pushjobs.client" not in each)
+    ids, errors, page, why, rows = run(example, environment | who)
     assert ids.count("None") == 1
     assert "'field': 'jobs[2].data.date2'" in errors
     assert page == "3 None"
     assert "2040-12-02 08:00:00" in why
+    assert "'number': 3" in rows
 
 
 def test_the_page_s_client_runs(worker: Runtime, door: httpx.Client, environment: dict[str, str]) -> None:

@@ -22,6 +22,8 @@ _AT_ONCE = 256
 """A quarter of a second's single sends: who would wait longer is refused instead."""
 _LARGE_AT_ONCE = 4
 """Bodies of up to 16 MiB, and the jobs read from them, that the memory holds at one time."""
+_LONG_AT_ONCE = 2
+"""Audiences that are uploaded or gone through, each in a thread of its own."""
 
 
 class Capacity:
@@ -31,11 +33,15 @@ class Capacity:
     behind a second's work.
     """
 
-    def __init__(self, *, at_once: int = _AT_ONCE, large_at_once: int = _LARGE_AT_ONCE) -> None:
+    def __init__(
+        self, *, at_once: int = _AT_ONCE, large_at_once: int = _LARGE_AT_ONCE, long_at_once: int = _LONG_AT_ONCE
+    ) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="v1")
         self._large_thread = ThreadPoolExecutor(1, thread_name_prefix="v1-large")
+        self._long_threads = ThreadPoolExecutor(long_at_once, thread_name_prefix="v1-long")
         self._left = at_once
         self._large_left = large_at_once
+        self._long_left = long_at_once
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -59,12 +65,24 @@ class Capacity:
         finally:
             self._large_left += 1
 
-    async def run(self, work: Callable[[], _Result], *, is_large: bool = False) -> _Result:
+    @contextmanager
+    def long_place(self) -> Iterator[None]:
+        """Take a place among those that take their time; raises Refused when all are taken."""
+        if self._long_left <= 0:
+            raise Refused(OVERLOADED, "as many audiences are in work as this process takes: come back in a second")
+        self._long_left -= 1
+        try:
+            yield
+        finally:
+            self._long_left += 1
+
+    async def run(self, work: Callable[[], _Result], *, is_large: bool = False, is_long: bool = False) -> _Result:
         """Do what blocks, in a thread; it knows there which request it is done for."""
-        threads = self._large_thread if is_large else self._threads
+        threads = self._long_threads if is_long else self._large_thread if is_large else self._threads
         return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
 
     def close(self) -> None:
         """End the threads, when they have done what they have in hand."""
         self._threads.shutdown(cancel_futures=True)
         self._large_thread.shutdown(cancel_futures=True)
+        self._long_threads.shutdown(cancel_futures=True)

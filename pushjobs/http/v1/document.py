@@ -21,7 +21,7 @@ from pushjobs.http.v1.problems import (
     UNREADABLE,
     Kind,
 )
-from pushjobs.http.v1.routes import Gives, Parameter, Route
+from pushjobs.http.v1.routes import Gives, Parameter, Route, Takes
 from pushjobs.http.v1.schemas import REF, components
 
 __all__ = ["ROOMS", "document", "problems_of"]
@@ -30,6 +30,8 @@ ROOMS: Mapping[str, str] = {
     "jobs": "One push to one user at one time: accepted, found, looked at, changed.",
     "templates": "The app's templates, and the legacy ones that are translated into them.",
     "consents": "What users said yes to.",
+    "campaigns": "One message, or one for each, to an audience, again and again; and each run of it.",
+    "audiences": "To whom campaigns go: open ids, and what is said to each.",
     "quotas": "How many messages, and how many calls, a day has left.",
     "pauses": "What is held back.",
     "apps": "The Mini Programs that are sent for.",
@@ -86,9 +88,19 @@ def _operation(route: Route) -> dict[str, Any]:
     if (takes := route.takes) is not None:
         operation["requestBody"] = {
             "required": takes.is_required,
-            "content": {_JSON: {"schema": _schema(takes.schemas), "examples": _examples(takes.examples)}},
+            "content": {
+                media_type: {"schema": _schema(takes.schemas), "examples": _examples(examples)}
+                for media_type, examples in _by_media_type(takes)
+            },
         }
     return operation
+
+
+def _by_media_type(takes: Takes) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Yield each media type with its examples: all of them where there is one, else those that are named by it."""
+    if len(takes.media_types) == 1:
+        return [(takes.media_types[0], takes.examples)]
+    return [(each, {"usual": takes.examples[each]}) for each in takes.media_types]
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

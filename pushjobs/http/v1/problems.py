@@ -13,9 +13,11 @@ import orjson
 from starlette.responses import Response
 
 from pushjobs.errors import (
+    AudienceUnread,
     CallRefused,
     ContentRefused,
     ContentUnchecked,
+    ContentUnfetched,
     InvalidInput,
     KeyReused,
     NotFound,
@@ -59,6 +61,9 @@ TOO_SLOW = Kind(name="too-slow", status=HTTPStatus.REQUEST_TIMEOUT, title="The b
 NOT_POSSIBLE = Kind(name="not-possible", status=HTTPStatus.CONFLICT, title="Its state does not allow that")
 TOO_LARGE = Kind(name="too-large", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, title="The body is too large")
 NO_JSON = Kind(name="no-json", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE, title="The body is not said to be JSON")
+NO_ROWS = Kind(
+    name="no-rows", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE, title="The body is not said to be CSV or JSON-lines"
+)
 INVALID = Kind(name="invalid", status=HTTPStatus.UNPROCESSABLE_ENTITY, title="The request cannot succeed")
 UNKNOWN_TEMPLATE = Kind(name="unknown-template", status=HTTPStatus.UNPROCESSABLE_ENTITY, title="No such template")
 KEY_REUSED = Kind(
@@ -72,6 +77,7 @@ TOO_FAST = Kind(
 )
 BROKEN = Kind(name="broken", status=HTTPStatus.INTERNAL_SERVER_ERROR, title="A fault of ours")
 WECHAT_REFUSED = Kind(name="wechat-refused", status=HTTPStatus.BAD_GATEWAY, title="WeChat refused what that needs")
+UNFETCHED = Kind(name="content-unfetched", status=HTTPStatus.BAD_GATEWAY, title="The feed gives no content")
 OVERLOADED = Kind(
     name="overloaded", status=HTTPStatus.SERVICE_UNAVAILABLE, title="Too much is being asked", retry_after=_SOON
 )
@@ -87,7 +93,9 @@ UNCHECKED = Kind(
 
 KINDS = (
     *(UNREADABLE, UNAUTHORISED, FORBIDDEN, NOT_FOUND, NOT_A_METHOD, TOO_SLOW, NOT_POSSIBLE, TOO_LARGE, NO_JSON),
-    *(INVALID, UNKNOWN_TEMPLATE, KEY_REUSED, CONTENT_REFUSED, TOO_FAST, BROKEN, WECHAT_REFUSED, OVERLOADED),
+    NO_ROWS,
+    *(INVALID, UNKNOWN_TEMPLATE, KEY_REUSED, CONTENT_REFUSED, TOO_FAST, BROKEN, WECHAT_REFUSED),
+    *(UNFETCHED, OVERLOADED),
     *(UNREACHABLE, UNCHECKED),
 )
 """Every kind there is, by status."""
@@ -103,6 +111,8 @@ _BY_ERROR: dict[type[BaseException], Kind] = {
     NotPermitted: FORBIDDEN,
     NotFound: NOT_FOUND,
     NotPossible: NOT_POSSIBLE,
+    AudienceUnread: NOT_POSSIBLE,
+    ContentUnfetched: UNFETCHED,
     Overloaded: OVERLOADED,
     CallRefused: WECHAT_REFUSED,
     NotReady: UNREACHABLE,

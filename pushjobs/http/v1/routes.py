@@ -45,6 +45,7 @@ class Takes:
     schemas: tuple[str, ...]
     examples: Mapping[str, Any]
     is_required: bool = True
+    media_types: tuple[str, ...] = ("application/json",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,9 @@ class Together:
 class Route:
     """One route. `act` blocks; `refuses`: kinds of problems beyond those that every route has.
 
-    `is_large`: its body may be a batch. `together`: if it is small, it may be done in one transaction with others.
+    `is_large`: its body may be a batch. `is_long`: it may take minutes, of which there are few at a time.
+    `is_streamed`, one of those: its body is an `Incoming`, handed on as it comes. `together`: if it is
+    small, it may be done in one transaction with others.
     """
 
     method: str
@@ -88,6 +91,8 @@ class Route:
     refuses: tuple[Kind, ...] = ()
     is_large: bool = False
     together: Together | None = None
+    is_long: bool = False
+    is_streamed: bool = False
 
     @property
     def room(self) -> str:

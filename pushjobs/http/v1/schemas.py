@@ -12,7 +12,9 @@ from pydantic.json_schema import JsonSchemaMode
 
 from pushjobs.domain.job import JobState, Lane, OnQuota
 from pushjobs.domain.message import FormIdKind, Lang, MiniProgramState
+from pushjobs.http.v1 import campaign_answers
 from pushjobs.http.v1.answers import RECORDS
+from pushjobs.http.v1.campaign_schemas import BODIES as CAMPAIGN_BODIES
 from pushjobs.operations import Resolution
 
 __all__ = ["FIELDS", "REF", "components"]
@@ -151,6 +153,6 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
 
 def components() -> dict[str, Any]:
     """Return every schema by its name: of bodies, as they stand here, and of answers, as their records say."""
-    adapters = [(record, _MODE, TypeAdapter(record)) for record in RECORDS]
+    adapters = [(record, _MODE, TypeAdapter(record)) for record in (*RECORDS, *campaign_answers.RECORDS)]
     _, found = TypeAdapter.json_schemas(adapters, ref_template=REF)
-    return {**_BODIES, **found["$defs"]}
+    return {**_BODIES, **CAMPAIGN_BODIES, **found["$defs"]}

@@ -21,6 +21,7 @@ from pushjobs.http.gathering import Gathering
 from pushjobs.http.permission import Permission
 from pushjobs.http.v1.asked import CLOSE, LARGE_BODY, SMALL_BODY, Asked, is_large, only, parse, read_body
 from pushjobs.http.v1.capacity import Capacity
+from pushjobs.http.v1.incoming import Incoming
 from pushjobs.http.v1.problems import TOO_FAST, UNAUTHORISED, Refused, is_ours, problem, refusal
 from pushjobs.http.v1.routes import Answer, Route
 from pushjobs.permitted import Permitted
@@ -76,6 +77,11 @@ class Serving:
         permitted.require(route.right)
         with ExitStack() as places:
             places.enter_context(self._capacity.place())
+            if route.is_long:
+                places.enter_context(self._capacity.long_place())
+            if route.is_streamed:
+                incoming = Incoming(request)
+                return await self._capacity.run(partial(_act, route, permitted, request, incoming), is_long=True)
             may_be_large = route.is_large and is_large(request)
             if may_be_large:
                 places.enter_context(self._capacity.large_place())
@@ -86,7 +92,7 @@ class Serving:
                 if accepted is not None:
                     return _worded(route.together.words(await self._gathering.accept(accepted)), request)
             work = partial(_act, route, permitted, request, body)
-            return await self._capacity.run(work, is_large=may_be_large)
+            return await self._capacity.run(work, is_large=may_be_large, is_long=route.is_long)
 
     async def _client(self, request: Request) -> Client:
         given = request.headers.get("authorization", "")
@@ -99,12 +105,12 @@ class Serving:
         raise Refused(UNAUTHORISED, "send `Authorization: Bearer ID.KEY` of a client", headers=_CHALLENGE)
 
 
-def _act(route: Route, permitted: Permitted, request: Request, body: bytes) -> Response:
+def _act(route: Route, permitted: Permitted, request: Request, body: bytes | Incoming) -> Response:
     """Parse, act and word; in a thread, because each of them may take its time."""
     return _worded(route.act(permitted, _asked(route, request, body)), request)
 
 
-def _asked(route: Route, request: Request, body: bytes) -> Asked:
+def _asked(route: Route, request: Request, body: bytes | Incoming) -> Asked:
     only(request.query_params.keys(), route.queries)
     for name in request.query_params:
         if len(request.query_params.getlist(name)) > 1:
@@ -112,7 +118,7 @@ def _asked(route: Route, request: Request, body: bytes) -> Asked:
     return Asked(
         path=request.path_params,
         query=dict(request.query_params),
-        body=parse(body, request.headers.get("content-type", "")),
+        body=body if isinstance(body, Incoming) else parse(body, request.headers.get("content-type", "")),
         headers=request.headers,
     )
 

@@ -3,12 +3,11 @@
 The order counts: of two paths that fit, the first is served.
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from pushjobs.domain.client import Right
 from pushjobs.http.v1 import examples, jobs, operating
+from pushjobs.http.v1.campaign_table import ROUTES as CAMPAIGN_ROUTES
 from pushjobs.http.v1.problems import (
     CONTENT_REFUSED,
     KEY_REUSED,
@@ -19,7 +18,11 @@ from pushjobs.http.v1.problems import (
     WECHAT_REFUSED,
 )
 from pushjobs.http.v1.routes import Gives, Parameter, Route, Takes
-from pushjobs.http.v1.schemas import FIELDS
+from pushjobs.http.v1.table_words import APPID as _APPID
+from pushjobs.http.v1.table_words import UNLESS as _UNLESS
+from pushjobs.http.v1.table_words import gives as _gives
+from pushjobs.http.v1.table_words import queries as _queries
+from pushjobs.http.v1.table_words import takes as _takes
 
 __all__ = ["ROUTES"]
 
@@ -33,36 +36,10 @@ _KEY = Parameter(
     words="For a single job, in place of `idempotency_key` in its body.",
     schema={"type": "string"},
 )
-_UNLESS = Parameter(
-    name="If-None-Match",
-    place="header",
-    words="The `ETag` of an earlier answer: if nothing has changed since, 304 and no body.",
-    schema={"type": "string"},
-)
 _BY_USER = "What is asked by user is a POST: an address stands in the logs of whatever is on the way."
 _ITS_STATE = (
     "Its state decides, in the same statement that changes it: 409 where it is past that. No `If-Match` is needed."
 )
-
-
-def _queries(*names: str) -> tuple[Parameter, ...]:
-    schemas = {name: dict(FIELDS[name]) for name in names}
-    return tuple(
-        Parameter(name=name, place="query", words=schema.pop("description"), schema=schema)
-        for name, schema in schemas.items()
-    )
-
-
-_APPID = _queries("appid")
-
-
-def _gives(words: str, schema: str, example: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Gives:
-    return Gives(status=status, words=words, schemas=(schema,), examples={"usual": example})
-
-
-def _takes(schema: str, example: Mapping[str, Any], *, is_required: bool = True) -> Takes:
-    return Takes(schemas=(schema,), examples={"usual": example}, is_required=is_required)
-
 
 _JOBS = (
     Route(
@@ -369,5 +346,5 @@ _OPERATING = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_JOBS, *_OPERATING)
+ROUTES: tuple[Route, ...] = (*_JOBS, *CAMPAIGN_ROUTES, *_OPERATING)
 """Every route there is."""

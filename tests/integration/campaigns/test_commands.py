@@ -94,3 +94,26 @@ def test_what_is_wrong_is_said_in_a_line(run: Run, people: str, tmp_path: Path) 
         assert err.startswith("pushjobs: ")
         assert err.count("\n") == 1
     assert json.loads(run("campaign", "list", "--json")[1]) == []
+
+
+def test_an_audience_is_kept_under_a_name(run: Run, people: str, tmp_path: Path) -> None:
+    """It is stored, listed, gone to and deleted from a terminal; bad rows are told, and make the status 1."""
+    assert run("campaign", "audience", "put", "readers", people)[:2] == (0, "stored 5 as readers, refused 0\n")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("touser\noReader1\no r\n", encoding="utf-8")
+    status, out, _ = run("campaign", "audience", "put", "readers", str(bad), "--json")
+    assert status == 1
+    assert [each["number"] for each in json.loads(out)["faults"]] == [2]
+    status, out, _ = run("campaign", "audience", "put", "readers", str(bad))
+    assert (status, "stored 1 as readers, refused 1" in out, "touser" in out) == (1, True, True)
+    assert run("campaign", "audience", "put", "Readers", str(bad))[0] == 2
+    assert run("campaign", "audience", "put", "readers", str(tmp_path / "none.csv"))[0] != 0
+    when = ("--cron", "0 8 29 2 *", "--template-id", DAILY_NEWS)
+    assert run("campaign", "add", "news", *when, "--audience-stored", "readers", *TEXTS)[0] == 0
+    assert "readers (uploaded)" in run("campaign", "show", "news")[1]
+    [listed] = json.loads(run("campaign", "audience", "list", "--json")[1])
+    assert (listed["name"], listed["recipients"], listed["rejected"]) == ("readers", 1, 1)
+    assert "readers" in run("campaign", "audience", "list")[1]
+    assert run("campaign", "audience", "delete", "readers", "--yes")[0] != 0
+    assert run("campaign", "delete", "news", "--yes")[0] == 0
+    assert run("campaign", "audience", "delete", "readers", "--yes")[:2] == (0, "deleted readers\n")

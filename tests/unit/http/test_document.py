@@ -136,7 +136,8 @@ def test_every_exception_is_a_kind_of_problem() -> None:
 def test_the_page_needs_nobody_else() -> None:
     """Every route stands there, every link leads to a place on it, and nothing is loaded from anywhere."""
     page = "".join(_page(DOCUMENT))
-    assert not re.search(r"https?:|<script|<link|@import|url\(", page)
+    # An example of a body may name an address: as text, which loads nothing.
+    assert not re.search(r"https?:|<script|<link|@import|url\(", re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL))
     targets = set(re.findall(r'id="([\w-]+)"', page))
     assert set(re.findall(r'href="#([\w-]+)"', page)) <= targets
     assert {route.name for route in ROUTES} <= targets
