@@ -76,6 +76,9 @@ class Settings(AppSettings, BaseSettings):
     campaigns: str = Field(default="beat_schedule", description="The module that declares campaigns in code.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
     private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
+    private_webhooks: bool = Field(
+        default=False, description="Whether clients' webhooks may be at private addresses, and without TLS."
+    )
 
     pass_through: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -11,6 +11,8 @@ from pushjobs.domain.campaign import RunReason, RunState
 from pushjobs.domain.door_events import (
     CallbacksNotKept,
     CallbacksRefused,
+    OutcomesGivenUp,
+    OutcomesNotTold,
     PushesNotTaken,
     RequestsFailed,
     RequestsNotAccepted,
@@ -46,6 +48,8 @@ __all__ = [
     "JobsResent",
     "JobsUnpublished",
     "MessageUnreadable",
+    "OutcomesGivenUp",
+    "OutcomesNotTold",
     "Paused",
     "PushesNotTaken",
     "RequestsFailed",
@@ -364,6 +368,8 @@ Event = (
     | JobsResent
     | JobsUnpublished
     | MessageUnreadable
+    | OutcomesGivenUp
+    | OutcomesNotTold
     | Paused
     | PushesNotTaken
     | RequestsFailed

@@ -17,6 +17,7 @@ __all__ = [
     "bound_content",
     "bound_job",
     "bound_push",
+    "bound_webhook",
     "open_campaign",
     "open_message",
     "open_push",
@@ -119,6 +120,11 @@ def bound_push(appid: str, key: bytes) -> bytes:
 def bound_campaign(appid: str, key: str) -> bytes:
     """Return what a campaign's audience and content are bound to, in its own row and in its runs'."""
     return b"campaigns\0" + appid.encode() + b"\0" + key.encode()
+
+
+def bound_webhook(client_id: str) -> bytes:
+    """Return what the secret that signs a client's outcomes is bound to."""
+    return b"webhooks\0" + client_id.encode()
 
 
 def bound_app(appid: str) -> bytes:

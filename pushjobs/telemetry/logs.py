@@ -30,6 +30,8 @@ from pushjobs.domain.events import (
     JobsReleased,
     JobsUnpublished,
     MessageUnreadable,
+    OutcomesGivenUp,
+    OutcomesNotTold,
     Paused,
     PushesNotTaken,
     RequestsFailed,
@@ -46,7 +48,7 @@ __all__ = ["configure", "log"]
 
 _TROUBLE = (
     *(AllowanceUnknown, AppUnreadable, AudienceUnreadable, CampaignNotTaken),
-    *(ContentUnread, RunFailed),
+    *(ContentUnread, OutcomesGivenUp, OutcomesNotTold, RunFailed),
     *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
     *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, RequestsNotAccepted, SettleBroke, SettleRepeated),

@@ -1,7 +1,7 @@
 """A small HTTP server in the test's process: whoever WeChat's callbacks are for, ours or the app's own door."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -22,6 +22,8 @@ class Taken:
     callback: Callback
     content_type: str
     peer: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By names in lower case."""
 
 
 def _success(_: Callback) -> Answer:
@@ -56,7 +58,8 @@ class OwnDoor:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 query = dict(parse_qsl(urlsplit(self.path).query))
                 callback = Callback(method=self.command, query=query, body=body)
-                door.taken.append(Taken(callback, self.headers.get("Content-Type", ""), self.client_address[1]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                door.taken.append(Taken(callback, headers.get("content-type", ""), self.client_address[1], headers))
                 status, text = door.answer(callback)
                 content = text.encode()
                 self.send_response(status)

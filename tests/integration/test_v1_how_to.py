@@ -21,7 +21,7 @@ def test_the_page_s_example_runs(worker: Runtime, door: httpx.Client, environmen
     worker.catalogue.sync()
     made = worker.clients.add("shop")
     assert made.client.rights == DEFAULT_RIGHTS
-    [example] = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
     who = {"PUSH_HOST": str(door.base_url), "PUSH_ID": made.client.id, "PUSH_KEY": made.key, "NO_PROXY": "*"}
     done = subprocess.run(
         [sys.executable, "-c", example],
