@@ -4,7 +4,8 @@ Signed as Standard Webhooks says (version 1): an id that is the same at every at
 HMAC-SHA-256 over both and the body. As with feeds, a name is resolved here, every address it has is judged, and the
 connection goes to the very address that was judged.
 
-Refuses to: repeat a call (the store does), follow redirects, read an answer's body, keep a connection for another name.
+Refuses to: repeat a call (the store does), follow redirects, care for more of an answer than its status, keep a
+connection for another name.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import hashlib
 import hmac
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 
 import httpx
@@ -24,6 +26,7 @@ __all__ = ["SECRET_PREFIX", "Post", "headers"]
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what every such secret begins with
 
 _ADDRESSES_TRIED = 3
+_SHORT = 16 * 1024
 
 
 def headers(secret: str, message_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:
@@ -73,6 +76,7 @@ class Post:
             "Host": url.netloc.decode("ascii"),
             "Content-Type": "application/json",
             "User-Agent": "pushjobs",
+            "Connection": "close",
         }
         # The certificate is proven against the name, though the connection is made to the address.
         extensions = {"sni_hostname": url.raw_host.decode("ascii")}
@@ -87,7 +91,7 @@ class Post:
                 # Nothing was written: another address may be tried within this attempt.
                 fault = "no connection can be made, or no TLS"
                 continue
-            await response.aclose()
+            await _let_end(response)
             return None if response.is_success else f"HTTP {response.status_code}"
         return fault
 
@@ -100,3 +104,15 @@ class Post:
         if not all(map(self._reach.may_connect, found)):
             return "a private address: set PUSHJOBS_PRIVATE_WEBHOOKS if webhooks may be within"
         return list(found)
+
+
+async def _let_end(response: httpx.Response) -> None:
+    """Close an answer; a short one is let come to its end, or its server would see the connection reset."""
+    size = 0
+    # Its status was the answer.
+    with suppress(httpx.HTTPError):
+        async for chunk in response.aiter_raw():
+            size += len(chunk)
+            if size > _SHORT:
+                break
+    await response.aclose()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushjobs.domain.backoff import MAX_ATTEMPTS, MAX_FORWARDS, forward_delay, retry_delay
+from pushjobs.domain.backoff import MAX_ATTEMPTS, MAX_FORWARDS, forward_delay, retry_delay, tell_delay
 
 ATTEMPTS = st.integers(1, 50)
 DRAWS = st.floats(0, 1, exclude_max=True)
@@ -46,3 +46,11 @@ def test_a_push_is_forwarded_for_most_of_a_day() -> None:
     assert max(delay for delay in delays if delay is not None) == timedelta(minutes=30)
     assert sum((delay for delay in delays if delay is not None), timedelta()) > timedelta(hours=7)
     assert forward_delay(MAX_FORWARDS, draw=0.0) is None
+
+
+@pytest.mark.parametrize("attempt", [MAX_FORWARDS, 100, 10**6])
+def test_telling_goes_on_each_hour(attempt: int) -> None:
+    """A client is told for as long as something is worth telling, in the end once in half an hour to an hour."""
+    assert tell_delay(attempt, draw=0.0) == timedelta(minutes=30)
+    assert tell_delay(attempt, draw=0.999) <= timedelta(hours=1)
+    assert tell_delay(1, draw=0.0) == timedelta(seconds=2.5)
