@@ -55,8 +55,7 @@ class Telling:
 
     def tell(self) -> int:
         """Tell what is due, full batches for about a second; return how many outcomes were taken."""
-        with self._database.transaction() as connection:
-            outcomes.sweep(connection, limit=_SWEPT)
+        self._give_up()
         until, taken = clock.monotonic() + _LONGEST_SECONDS, 0
         while clock.monotonic() < until:
             due = self._claim()
@@ -75,16 +74,22 @@ class Telling:
                 break
         return taken
 
+    def _give_up(self) -> None:
+        """Drop what is too late, whenever its client is tried next: a tick drops more than can close in its second."""
+        with self._database.transaction() as connection:
+            outcomes.sweep(connection, limit=_SWEPT)
+        with self._database.transaction() as connection:
+            late = outcomes.lock_late(connection, after=TOLD_FOR_SECONDS)
+            gone = outcomes.give_up(connection, late, after=TOLD_FOR_SECONDS, limit=_SWEPT) if late else {}
+        for client, count in gone.items():
+            self._emit(OutcomesGivenUp(client=client, outcomes=count))
+
     def _claim(self) -> list[Delivery]:
         with self._database.transaction() as connection:
             clients = outcomes.lock_due(connection, limit=_CLIENTS)
             if not clients:
                 return []
-            gone = outcomes.give_up(connection, clients, after=TOLD_FOR_SECONDS, limit=_SWEPT)
-            due = outcomes.claim(connection, clients, most=MOST_OUTCOMES, promise=_PROMISE_SECONDS)
-        for client, count in gone.items():
-            self._emit(OutcomesGivenUp(client=client, outcomes=count))
-        return due
+            return outcomes.claim(connection, clients, most=MOST_OUTCOMES, promise=_PROMISE_SECONDS)
 
     async def _post_all(self, due: Sequence[Delivery]) -> list[str | None]:
         return list(await asyncio.gather(*map(self._post_one, due)))

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from pushjobs.domain.job import JobState
 from pushjobs.store.database import as_json, statement
 
-__all__ = ["Delivery", "Outcome", "Told", "claim", "give_up", "lock_due", "note", "settle", "sweep"]
+__all__ = ["Delivery", "Outcome", "Told", "claim", "give_up", "lock_due", "lock_late", "note", "settle", "sweep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,13 @@ SELECT client_no FROM pushjobs.webhooks w
  WHERE url IS NOT NULL AND try_at <= now()
    AND EXISTS (SELECT FROM pushjobs.outcomes o WHERE o.client_no = w.client_no)
  ORDER BY try_at, client_no LIMIT :limit FOR UPDATE SKIP LOCKED""")
+
+# Their clients' rows first, as everywhere here: a teller that marks its delivery just now holds its own.
+_LOCK_LATE = statement("""
+SELECT client_no FROM pushjobs.webhooks w
+ WHERE EXISTS (SELECT FROM pushjobs.outcomes o
+                WHERE o.client_no = w.client_no AND o.closed_at < now() - make_interval(secs => :after))
+ ORDER BY client_no FOR UPDATE SKIP LOCKED""")
 
 _GIVE_UP = statement("""
 WITH late AS (
@@ -155,6 +162,11 @@ DELETE FROM pushjobs.outcomes WHERE outcome_no = ANY (ARRAY(
 def lock_due(connection: Connection, *, limit: int) -> list[int]:
     """Take at most `limit` clients that something can be told, for this transaction; return their numbers."""
     return list(connection.execute(_LOCK_DUE, {"limit": limit}).scalars())
+
+
+def lock_late(connection: Connection, *, after: float) -> list[int]:
+    """Take the clients that did not take something in so many seconds, for this transaction; return their numbers."""
+    return list(connection.execute(_LOCK_LATE, {"after": after}).scalars())
 
 
 def give_up(connection: Connection, clients: Sequence[int], *, after: float, limit: int) -> Mapping[str, int]:

@@ -28,6 +28,7 @@ def test_what_is_told_is_found_by_index(runtime: Runtime, client: Client) -> Non
         connection.execute(outcomes._CLAIM, {**mine, "most": 500, "promise": 60.0})
         plans = {
             "due": explain(connection, outcomes._LOCK_DUE, {"limit": 32}),
+            "late": explain(connection, outcomes._LOCK_LATE, {"after": 86_400.0}),
             "given up": explain(connection, outcomes._GIVE_UP, {**mine, "after": 86_400.0, "limit": 10_000}),
             "claimed": explain(connection, outcomes._CLAIM, {**mine, "most": 500, "promise": 60.0}),
             "read": explain(connection, outcomes._READ, mine),

@@ -52,6 +52,8 @@ def test_after_a_day_it_is_given_up_and_counted(runtime: Runtime, client: Client
     ask(runtime, "UPDATE pushjobs.outcomes SET closed_at = closed_at - interval '25 h'")
     [young] = close(runtime, client)
     door.answer = lambda _: (200, "")
+    # It is not tried again for seconds, in the end for an hour: what is too late goes meanwhile.
+    assert (runtime.telling.tell(), len(door.taken), waiting(runtime)) == (0, 1, 1)
     let_try(runtime)
     assert runtime.telling.tell() == 1
     assert [job["id"] for job in told(door)][3:] == [young]
