@@ -10,6 +10,7 @@ import pytest
 from pushjobs.domain.client import Client
 from pushjobs.runtime import Runtime
 from tests.integration.own_door import OwnDoor
+from tests.integration.telling import TOKEN
 from tests.integration.webhooks.hearing import Verify
 
 HOW_TO = Path(__file__).parents[3] / "docs/how-to/use-the-api.md"
@@ -18,7 +19,7 @@ HOW_TO = Path(__file__).parents[3] / "docs/how-to/use-the-api.md"
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """An installation whose clients' webhooks may be on this machine."""
-    return environment | {"PUSHJOBS_PRIVATE_WEBHOOKS": "1"}
+    return environment | {"PUSHJOBS_PRIVATE_WEBHOOKS": "1", "PUSHJOBS_CALLBACK_TOKEN": TOKEN}
 
 
 @pytest.fixture

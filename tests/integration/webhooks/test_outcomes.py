@@ -20,6 +20,7 @@ from pushjobs.store import jobs
 from tests.integration.hands import SEND, admit, ask, claim, deliver, end_leases
 from tests.integration.own_door import OwnDoor
 from tests.integration.pushes import OPEN_ID, SECRET_WORD, news
+from tests.integration.telling import apply, receipt, tell
 from tests.integration.webhooks.hearing import FAR, Verify, close, ids, told, waiting
 
 
@@ -95,6 +96,23 @@ def test_every_way_to_close_is_told(worker: Runtime, sandbox: SandboxClient, cli
         ("doubt", "sent", "resolved"),
     ]
     assert sandbox.summary().accepted == 1
+
+
+def test_a_doubt_that_wechat_settles_is_told_again(
+    worker: Runtime, sandbox: SandboxClient, client: Client, secret: str, door: OwnDoor
+) -> None:
+    """A receipt makes a doubt `sent`; its client hears so, with what its job says and not with the receipt's code."""
+    assert secret
+    sandbox.order_fault("drop_after_read", SEND, accepted=True, times=1)
+    worker.producer.on_behalf_of(client).send_many([daily(0)])
+    deliver(worker, claim(worker))
+    assert worker.telling.tell() == 1
+    [entry] = sandbox.all_received()
+    tell(worker, "sent", receipt(entry.msgid, code=-1))
+    assert apply(worker) == 1
+    assert worker.telling.tell() == 1
+    ends = [(job["state"], job["reason"], job["errcode"]) for job in told(door)]
+    assert ends == [("in_doubt", "unknown_outcome", None), ("sent", "receipt", None)]
 
 
 def test_whoever_has_no_webhook_costs_nothing(runtime: Runtime, client: Client, door: OwnDoor) -> None:
