@@ -39,6 +39,12 @@ TICKS = {
         "schedule": 2.0,
         "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
     },
+    # Each second: a client that has a webhook hears of its jobs' ends within about two.
+    "tell": {
+        "task": TaskName.TELL,
+        "schedule": 1.0,
+        "options": {"queue": QueueName.CALLBACKS, "expires": 2.0},
+    },
     # Each second: plans the runs of campaigns, fetches what they say a minute ahead, opens and closes them.
     "campaigns": {
         "task": TaskName.CAMPAIGNS,

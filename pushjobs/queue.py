@@ -35,6 +35,7 @@ class TaskName(StrEnum):
     REFRESH = "pushjobs.refresh"
     APPLY = "pushjobs.apply"
     FORWARD = "pushjobs.forward"
+    TELL = "pushjobs.tell"
     FORGET = "pushjobs.forget"
     CAMPAIGNS = "pushjobs.campaigns"
     EXPAND = "pushjobs.expand"

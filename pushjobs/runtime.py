@@ -18,6 +18,7 @@ from pushjobs.apps import Apps, KnownApp
 from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.campaigns.declared import campaigns_in
 from pushjobs.campaigns.expansion import Expansion
+from pushjobs.campaigns.fetching import Reach, anywhere, is_public
 from pushjobs.campaigns.opening import Opening
 from pushjobs.campaigns.parts import Parts
 from pushjobs.campaigns.ticking import Ticking
@@ -36,6 +37,7 @@ from pushjobs.inspection import Inspection
 from pushjobs.keys import Keys
 from pushjobs.operations import Operations
 from pushjobs.pace import ping
+from pushjobs.posting import Post
 from pushjobs.producer import Producer
 from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
@@ -43,8 +45,10 @@ from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Sealer
 from pushjobs.telemetry import emit
+from pushjobs.telling import Telling
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Retention, Upkeep
+from pushjobs.webhooks import Webhooks
 from pushjobs.wechat.tokens import prove_credentials
 from pushjobs.witness import Witness
 from pushjobs.wording import Wording
@@ -83,6 +87,18 @@ class Runtime:
     def clients(self) -> Clients:
         """The clients of the HTTP doors."""
         return Clients(self.connections.database, self.apps)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Where clients are told of their jobs' ends."""
+        connections = self.connections
+        return Webhooks(connections.database, lambda: connections.sealer, allow_private=self.settings.private_webhooks)
+
+    @cached_property
+    def telling(self) -> Telling:
+        """Tells them."""
+        connections = self.connections
+        return Telling(connections.database, connections.loop, lambda: self._post, sealer=connections.sealer, emit=emit)
 
     @cached_property
     def access_tokens(self) -> AccessTokens:
@@ -317,6 +333,14 @@ class Runtime:
         if connected is not None:
             connected.finish()
         return made
+
+    @cached_property
+    def _post(self) -> Post:
+        # Made on the loop, by the first call that there is.
+        may_connect = anywhere if self.settings.private_webhooks else is_public
+        post = Post(Reach(may_connect=may_connect, seconds=5.0))
+        self.connections.close_with(post.aclose)
+        return post
 
     def _declare_campaigns(self) -> bool:
         try:

@@ -77,6 +77,9 @@ class Settings(AppSettings, BaseSettings):
     campaigns: str = Field(default="beat_schedule", description="The module that declares campaigns in code.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
     private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
+    private_webhooks: bool = Field(
+        default=False, description="Whether clients' webhooks may be at private addresses, and without TLS."
+    )
 
     http_certificate: Path | None = Field(
         default=None, description="A PEM file with the HTTP doors' certificate and its chain: they then speak TLS only."

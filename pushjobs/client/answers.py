@@ -19,6 +19,7 @@ from pushjobs.domain.receipt import JobReceipt, ReceiptState
 from pushjobs.errors import (
     ContentRefused,
     ContentUnchecked,
+    ContentUnfetched,
     InvalidInput,
     InvalidMessage,
     InvalidMoment,
@@ -50,6 +51,7 @@ _ERRORS: Mapping[str, type[PushJobsError]] = {
     "overloaded": Overloaded,
     "unreachable": Unreachable,
     "too-slow": Unreachable,
+    "content-unfetched": ContentUnfetched,
 }
 _REFUSALS: Mapping[str, type[InvalidInput]] = {
     "unknown-template": UnknownTemplate,

@@ -7,7 +7,7 @@ What is forwarded to the app's own door is tried for most of a day: it may come 
 
 from datetime import timedelta
 
-__all__ = ["MAX_ASKS", "MAX_ATTEMPTS", "MAX_FORWARDS", "asking_delay", "forward_delay", "retry_delay"]
+__all__ = ["MAX_ASKS", "MAX_ATTEMPTS", "MAX_FORWARDS", "asking_delay", "forward_delay", "retry_delay", "tell_delay"]
 
 MAX_ATTEMPTS = 5
 
@@ -37,7 +37,13 @@ def forward_delay(attempt: int, *, draw: float) -> timedelta | None:
     """Return the delay after the `attempt`-th try to forward a push, half of it jitter; None after the last one."""
     if attempt >= MAX_FORWARDS:
         return None
-    cap = min(_LONGEST_FORWARD, _FIRST_FORWARD * 2.0 ** max(attempt - 1, 0))
+    return tell_delay(attempt, draw=draw)
+
+
+def tell_delay(attempt: int, *, draw: float) -> timedelta:
+    """Return the delay after the `attempt`-th try to tell a client of outcomes: the same, without a last one."""
+    # Doubled a few times at most: a client that is away for good is tried more often than a float can be doubled.
+    cap = min(_LONGEST_FORWARD, _FIRST_FORWARD * 2.0 ** min(max(attempt - 1, 0), MAX_FORWARDS))
     return timedelta(seconds=cap * (1 + draw) / 2)
 
 

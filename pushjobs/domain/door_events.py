@@ -5,6 +5,8 @@ from dataclasses import dataclass
 __all__ = [
     "CallbacksNotKept",
     "CallbacksRefused",
+    "OutcomesGivenUp",
+    "OutcomesNotTold",
     "PushesNotTaken",
     "RequestAnswered",
     "RequestsFailed",
@@ -54,6 +56,24 @@ class RequestAnswered:
     address: str | None
     scheme: str
     request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomesNotTold:
+    """A client's webhook did not take what became of its jobs; it is told again later."""
+
+    client: str
+    outcomes: int
+    attempts: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomesGivenUp:
+    """A client's webhook took none of these in a day; it can still ask for its jobs."""
+
+    client: str
+    outcomes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ from pushjobs.domain.campaign_events import (
 from pushjobs.domain.door_events import (
     CallbacksNotKept,
     CallbacksRefused,
+    OutcomesGivenUp,
+    OutcomesNotTold,
     PushesNotTaken,
     RequestAnswered,
     RequestsFailed,
@@ -59,6 +61,8 @@ __all__ = [
     "JobsResent",
     "JobsUnpublished",
     "MessageUnreadable",
+    "OutcomesGivenUp",
+    "OutcomesNotTold",
     "Paused",
     "PushesNotTaken",
     "RequestAnswered",
@@ -312,6 +316,8 @@ Event = (
     | JobsResent
     | JobsUnpublished
     | MessageUnreadable
+    | OutcomesGivenUp
+    | OutcomesNotTold
     | Paused
     | PushesNotTaken
     | RequestAnswered

@@ -48,9 +48,16 @@ UPDATE pushjobs.clients
  WHERE (id = :named OR name = :named) AND revoked_at IS NULL
 RETURNING {_CLIENT}""")  # noqa: S608 - a constant of ours
 
+# Nobody is told anything for it any more, in the same moment.
 _REVOKE = statement(f"""
-UPDATE pushjobs.clients SET revoked_at = now() WHERE (id = :named OR name = :named) AND revoked_at IS NULL
-RETURNING {_CLIENT}""")  # noqa: S608 - a constant of ours
+WITH ended AS (
+    UPDATE pushjobs.clients SET revoked_at = now() WHERE (id = :named OR name = :named) AND revoked_at IS NULL
+    RETURNING {_CLIENT}
+), silenced AS (
+    UPDATE pushjobs.webhooks SET url = NULL, sealed = NULL, delivery = NULL, taken = '{{}}'
+     WHERE client_no IN (SELECT client_no FROM ended)
+)
+SELECT {_CLIENT} FROM ended""")  # noqa: S608 - a constant of ours
 
 _ID = statement("SELECT id FROM pushjobs.clients WHERE (id = :named OR name = :named) AND revoked_at IS NULL")
 

@@ -18,6 +18,7 @@ __all__ = [
     "bound_job",
     "bound_member",
     "bound_push",
+    "bound_webhook",
     "open_campaign",
     "open_member",
     "open_message",
@@ -139,6 +140,11 @@ def bound_campaign(appid: str, key: str) -> bytes:
 def bound_member(appid: str, recipient: bytes) -> bytes:
     """Return what a row of an uploaded audience is bound to."""
     return b"audience_members\0" + appid.encode() + b"\0" + recipient
+
+
+def bound_webhook(client_id: str) -> bytes:
+    """Return what the secret that signs a client's outcomes is bound to."""
+    return b"webhooks\0" + client_id.encode()
 
 
 def bound_app(appid: str) -> bytes:

@@ -17,6 +17,7 @@ from pushjobs.domain.job import Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store import runs
 from pushjobs.store.database import as_json, statement
+from pushjobs.store.outcomes import note
 
 __all__ = [
     "Erased",
@@ -80,19 +81,20 @@ WITH {_USERS}, mine AS MATERIALIZED (
       JOIN pushjobs.jobs j ON j.recipient = e.recipient AND j.app_no = e.app_no AND j.id <= e.up_to
      WHERE j.sealed IS NOT NULL AND j.state <> 'sending'
      ORDER BY j.id LIMIT :limit FOR UPDATE OF j SKIP LOCKED
-), erased AS (
+), moved AS (
     UPDATE pushjobs.jobs j
        SET sealed = NULL, content_no = NULL, reference = NULL, lease_until = NULL,
            state = CASE WHEN m.was {{cancel.sources}} THEN {{cancel.target}} ELSE j.state END,
            reason = CASE WHEN m.was {{cancel.sources}} THEN :reason ELSE j.reason END,
            closed_at = CASE WHEN m.was {{cancel.sources}} THEN clock_timestamp() ELSE j.closed_at END
       FROM mine m WHERE j.id = m.id
- RETURNING j.id, j.app_no, j.recipient, j.release_no, j.state, j.reason, m.was
+ RETURNING j.id, j.app_no, j.recipient, j.release_no, j.state, j.reason, m.was, j.errcode, j.client_no,
+           CASE WHEN m.was {{cancel.sources}} THEN j.closed_at END AS closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
-    SELECT id, release_no, 'cancel', state, reason FROM erased WHERE was {{cancel.sources}}
-)
-SELECT app_no, recipient, was {{cancel.sources}} AS is_cancelled FROM erased""",  # noqa: S608 - constants of ours
+    SELECT id, release_no, 'cancel', state, reason FROM moved WHERE was {{cancel.sources}}
+), {note()}
+SELECT app_no, recipient, was {{cancel.sources}} AS is_cancelled FROM moved""",  # noqa: S608 - constants of ours
     Transition.CANCEL,
 )
 

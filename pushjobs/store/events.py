@@ -18,6 +18,7 @@ from pushjobs.domain.job import Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.receipt import EventKind
 from pushjobs.store.database import as_json, statement
+from pushjobs.store.outcomes import note
 
 __all__ = [
     "KEEP_TRYING_SECONDS",
@@ -143,14 +144,16 @@ WITH asked AS MATERIALIZED (
            reason = CASE WHEN l.was {confirm.sources} THEN :reason ELSE j.reason END,
            closed_at = CASE WHEN l.was {confirm.sources} THEN clock_timestamp() ELSE j.closed_at END
       FROM locked l WHERE j.id = l.id
- RETURNING j.id, j.release_no, j.state, l.was, l.event_no, l.errcode, l.status, l.at
+ RETURNING j.id, j.release_no, j.state, l.was, l.event_no, l.errcode, l.status, l.at, j.reason, j.client_no,
+           j.errcode AS own_errcode,
+           CASE WHEN l.was {confirm.sources} THEN j.closed_at END AS closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
     SELECT id, release_no, 'confirm', state, :reason, nullif(errcode, 0) FROM moved WHERE was {confirm.sources}
-), noted AS (@receipt)
+), noted AS (@receipt), @outcomes
 SELECT event_no, was {confirm.sources} AS is_confirmed FROM moved""".replace(
         "@receipt", _RECEIPT.replace("@source", "moved")
-    ),
+    ).replace("@outcomes", note("m.own_errcode")),
     Transition.CONFIRM,
     Transition.DELIVER,
 )

@@ -11,6 +11,7 @@ from pushjobs.domain.job import Job, JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition, sources
 from pushjobs.domain.receipt import JobReceipt, ReceiptState
 from pushjobs.store.database import statement
+from pushjobs.store.outcomes import note
 from pushjobs.store.tables import apps, clients, job_history, jobs, receipts, templates
 
 __all__ = [
@@ -102,12 +103,12 @@ WITH chosen AS MATERIALIZED (
     UPDATE pushjobs.jobs j
        SET state = {cancel.target}, reason = :reason, lease_until = NULL, closed_at = clock_timestamp()
       FROM chosen WHERE j.id = chosen.id AND j.state {cancel.sources}
- RETURNING j.id, j.release_no, j.state, j.reason
+ RETURNING j.id, j.release_no, j.state, j.reason, j.errcode, j.client_no, j.closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
     SELECT id, release_no, 'cancel', state, reason FROM moved
-)
-SELECT id FROM moved""",
+), @outcomes
+SELECT id FROM moved""".replace("@outcomes", note()),
     Transition.CANCEL,
 )
 

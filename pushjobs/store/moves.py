@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from pushjobs.domain.job import JobId, JobState, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.store.database import as_json, hot_statement, statement
+from pushjobs.store.outcomes import note
 
 __all__ = ["Move", "apply", "note_late"]
 
@@ -67,12 +68,12 @@ WITH moves AS (
            closed_at = CASE WHEN m.target NOT IN ('scheduled', 'released', 'sending') THEN clock_timestamp() END
       FROM moves m JOIN locked l USING (id)
      WHERE j.id = m.id
- RETURNING j.id, l.was, m.release_no, m.transition, j.state, m.reason, m.errcode
+ RETURNING j.id, l.was, m.release_no, m.transition, j.state, m.reason, m.errcode, j.client_no, j.closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
     SELECT id, release_no, transition, state, reason, errcode FROM moved WHERE reason IS NOT NULL
-)
-SELECT id, was FROM moved""",
+), @outcomes
+SELECT id, was FROM moved""".replace("@outcomes", note()),
     Transition.DOUBT,
     columns=("id", "was"),
 )

@@ -12,6 +12,7 @@ from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store.database import statement
+from pushjobs.store.outcomes import note
 
 __all__ = ["Bucket", "Load", "Released", "Rescued", "buckets", "claim", "load", "lock", "renew", "rescue"]
 
@@ -165,13 +166,14 @@ WITH lost AS MATERIALIZED (
            closed_at = CASE WHEN lost.state {doubt.sources} THEN clock_timestamp() END,
            lease_until = NULL
       FROM lost WHERE j.id = lost.id
- RETURNING j.id, j.release_no, j.state, j.reason, j.app_no, j.recipient, j.template_no, j.charged_day, j.credit_held
+ RETURNING j.id, j.release_no, j.state, j.reason, j.app_no, j.recipient, j.template_no, j.charged_day, j.credit_held,
+           j.errcode, j.client_no, j.closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
     SELECT id, release_no, CASE WHEN state = {doubt.target} THEN 'doubt' ELSE 'give_back' END, state, reason
       FROM moved
-)
-SELECT id, state, app_no, recipient, template_no, charged_day, credit_held FROM moved""",
+), @outcomes
+SELECT id, state, app_no, recipient, template_no, charged_day, credit_held FROM moved""".replace("@outcomes", note()),
     Transition.GIVE_BACK,
     Transition.DOUBT,
 )

@@ -19,6 +19,7 @@ from pushjobs.domain.job import JobId, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.store.database import as_json, statement
 from pushjobs.store.jobs import Filter
+from pushjobs.store.outcomes import note
 from pushjobs.store.tables import jobs, templates
 
 __all__ = [
@@ -62,12 +63,12 @@ WITH chosen AS MATERIALIZED (
 ), moved AS (
     UPDATE pushjobs.jobs j SET state = {confirm.target}, reason = :reason, closed_at = clock_timestamp()
       FROM chosen WHERE j.id = chosen.id
- RETURNING j.id, j.release_no, j.state, j.reason
+ RETURNING j.id, j.release_no, j.state, j.reason, j.errcode, j.client_no, j.closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
     SELECT id, release_no, 'confirm', state, reason FROM moved
-)
-SELECT id FROM moved""",
+), @outcomes
+SELECT id FROM moved""".replace("@outcomes", note()),
     Transition.CONFIRM,
 )
 

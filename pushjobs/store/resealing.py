@@ -24,6 +24,7 @@ class SealedColumn:
     """The column `sealed` of a table `s`, whose primary key is one number.
 
     `binds`: what a value is bound to beside its app, in SQL; `bound_to` puts both together, as `envelope` does.
+    `app_no`: the number of its app, in SQL, NULL where it is of none.
     """
 
     table: str
@@ -31,6 +32,7 @@ class SealedColumn:
     binds: str
     bound_to: Callable[[str, Any], bytes]
     joined: str = ""
+    app_no: str = "s.app_no"
 
 
 SEALED = (
@@ -53,6 +55,14 @@ SEALED = (
     ),
     SealedColumn(table="snapshots", key="member_no", binds="s.recipient", bound_to=envelope.bound_job),
     SealedColumn(table="audience_members", key="member_no", binds="s.recipient", bound_to=envelope.bound_member),
+    SealedColumn(
+        table="webhooks",
+        key="client_no",
+        binds="c.id",
+        bound_to=lambda _, client_id: envelope.bound_webhook(client_id),
+        joined="JOIN pushjobs.clients c ON c.client_no = s.client_no",
+        app_no="NULL",
+    ),
     SealedColumn(table="apps", key="app_no", binds="s.appid", bound_to=lambda appid, _: envelope.bound_app(appid)),
 )
 """Every sealed column there is: a new one stands here, or a rotation leaves it behind."""
@@ -85,7 +95,7 @@ SELECT {_NAMED} AS key_id, count(*) AS found FROM pushjobs.{{table}} s
  GROUP BY 1"""  # noqa: S608 - constants of ours, no input
 _OLD = f"""
 SELECT s.{{key}} AS number, s.sealed, a.appid, {{binds}} AS binds
-  FROM pushjobs.{{table}} s JOIN pushjobs.apps a ON a.app_no = s.app_no {{joined}}
+  FROM pushjobs.{{table}} s LEFT JOIN pushjobs.apps a ON a.app_no = {{app_no}} {{joined}}
  WHERE s.{{key}} > :after AND s.{{key}} <= :last AND {_NAMED} <> :newest
  ORDER BY s.{{key}}"""  # noqa: S608 - constants of ours, no input
 
@@ -141,7 +151,8 @@ def _rows(fresh: Sequence[tuple[Old, bytes]]) -> str:
 
 
 def _of(column: SealedColumn, sql: str) -> TextClause:
-    return statement(sql.format(table=column.table, key=column.key, binds=column.binds, joined=column.joined))
+    parts = {"table": column.table, "key": column.key, "binds": column.binds}
+    return statement(sql.format(**parts, joined=column.joined, app_no=column.app_no))
 
 
 def _plain(binds: Any) -> Any:  # noqa: ANN401 - bytes or a text, as the column has it

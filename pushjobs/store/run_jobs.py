@@ -13,6 +13,7 @@ from pushjobs.domain.campaign import RunState
 from pushjobs.domain.job import JobState, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import as_json, statement
+from pushjobs.store.outcomes import note
 from pushjobs.store.runs import Count, OpenRun, Run
 
 __all__ = ["UnreachedJob", "count", "is_done", "keep_counts", "sweep", "unreached"]
@@ -68,11 +69,11 @@ WITH chosen AS MATERIALIZED (
     UPDATE pushjobs.jobs j
        SET state = {{{transition}.target}}, reason = :reason, lease_until = NULL, closed_at = clock_timestamp()
      WHERE j.id = ANY (ARRAY(SELECT id FROM chosen))
- RETURNING j.id, j.release_no, j.state, j.reason
+ RETURNING j.id, j.release_no, j.state, j.reason, j.errcode, j.client_no, j.closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
     SELECT id, release_no, :transition, state, reason FROM moved
-)
+), {note()}
 SELECT max(id) AS last FROM moved""",  # noqa: S608 - words of ours, no input
         transition,
     )

@@ -39,6 +39,7 @@ from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
 from pushjobs.store.schema import words as _words
 from pushjobs.store.user_tables import consents, erasures, recipients, template_days
+from pushjobs.store.webhook_tables import outcomes, webhooks
 
 __all__ = [
     "SCHEMA",
@@ -61,6 +62,7 @@ __all__ = [
     "job_history",
     "jobs",
     "metadata",
+    "outcomes",
     "paces",
     "pauses",
     "pushes",
@@ -72,6 +74,7 @@ __all__ = [
     "template_days",
     "templates",
     "translations",
+    "webhooks",
 ]
 
 _job_state = _words(JobState, "job_state")

@@ -31,6 +31,8 @@ from pushjobs.domain.events import (
     JobsReleased,
     JobsUnpublished,
     MessageUnreadable,
+    OutcomesGivenUp,
+    OutcomesNotTold,
     Paused,
     PushesNotTaken,
     RequestAnswered,
@@ -50,7 +52,7 @@ __all__ = ["configure", "log"]
 
 _TROUBLE = (
     *(AllowanceUnknown, AppUnreadable, AudienceUnreadable, CampaignNotTaken),
-    *(ContentUnread, RunBroke, RunFailed),
+    *(ContentUnread, OutcomesGivenUp, OutcomesNotTold, RunBroke, RunFailed),
     *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
     *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, RequestsNotAccepted, SettleBroke, SettleRepeated),

@@ -1,7 +1,8 @@
 """A small HTTP server in the test's process: whoever WeChat's callbacks are for, ours or the app's own door."""
 
+import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -22,6 +23,8 @@ class Taken:
     callback: Callback
     content_type: str
     peer: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By names in lower case."""
 
 
 def _success(_: Callback) -> Answer:
@@ -33,6 +36,7 @@ class OwnDoor:
     """`with OwnDoor() as door:` listens at `door.url`; `answer` says what each callback is answered."""
 
     answer: Callable[[Callback], Answer] = _success
+    tls: ssl.SSLContext | None = None
     taken: list[Taken] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -56,7 +60,8 @@ class OwnDoor:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 query = dict(parse_qsl(urlsplit(self.path).query))
                 callback = Callback(method=self.command, query=query, body=body)
-                door.taken.append(Taken(callback, self.headers.get("Content-Type", ""), self.client_address[1]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                door.taken.append(Taken(callback, headers.get("content-type", ""), self.client_address[1], headers))
                 status, text = door.answer(callback)
                 content = text.encode()
                 self.send_response(status)
@@ -69,6 +74,8 @@ class OwnDoor:
             request_queue_size = 128
 
         self._server = Server(("127.0.0.1", 0), Handler)
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         return self
@@ -81,6 +88,11 @@ class OwnDoor:
         self._server.server_close()
 
     @property
+    def port(self) -> int:
+        """The port it listens at."""
+        return int(self._server.server_address[1])
+
+    @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/wechat"
+        return f"http://127.0.0.1:{self.port}/wechat"

@@ -65,13 +65,15 @@ def open_runtime(run: Run) -> Iterator[Callable[[], Runtime]]:
 
 
 def fill(runtime: Runtime) -> None:
-    """Store something in every sealed column: jobs of their own and of a shared content, and a push."""
+    """Store jobs of their own and of a shared content, a push, and a client's secret, which is of no app."""
     schedule(runtime, 450)
     content = runtime.producer.store_content(**ORDER)
     runtime.producer.send_many([{"touser": "oSharing", "content": content}])
     with runtime.database.transaction() as connection:
         sealed = envelope.seal_push(runtime.sealer, {"body": "{}", "openid": ""}, appid=APPID, key=b"k")
         pushes.store(connection, 1, [pushes.NewPush(key=b"k", sealed=sealed)])
+    client = runtime.clients.add("shop").client
+    runtime.webhooks.place(client.id, "https://shop.example/outcomes")
 
 
 def named(runtime: Runtime) -> dict[str, int]:
@@ -92,17 +94,17 @@ def test_a_rotation_needs_no_restart(
     fill(running)
     [old] = ring(directory)
     assert running.delivery is not None
-    assert run("keys", "rotate")[:2] == (0, "encrypted 453 values anew\n")
+    assert run("keys", "rotate")[:2] == (0, "encrypted 454 values anew\n")
 
     fresh, kept = ring(directory)
     assert kept == old
-    assert named(open_runtime()) == {fresh: 453, old: 0}
+    assert named(open_runtime()) == {fresh: 454, old: 0}
     deliver(running, claim(running))
     assert sandbox.summary().accepted == 451
     assert running.producer.counts()[JobState.SENT] == 451
     # Having opened a value of the fresh key, the process seals with it too.
     schedule(running)
-    assert named(open_runtime()) == {fresh: 454, old: 0}
+    assert named(open_runtime()) == {fresh: 455, old: 0}
 
 
 def test_a_rotation_that_was_killed_goes_on(run: Run, open_runtime: Callable[[], Runtime], directory: Path) -> None:
@@ -123,8 +125,8 @@ def test_a_rotation_that_was_killed_goes_on(run: Run, open_runtime: Callable[[],
     with pytest.raises(KilledError), installation.rotation():
         open_runtime().keys.reseal(count)
     fresh, old = ring(directory)
-    assert named(open_runtime()) == {fresh: 400, old: 53}
-    assert run("keys", "rotate")[:2] == (0, "encrypted 53 values anew\n")
+    assert named(open_runtime()) == {fresh: 400, old: 54}
+    assert run("keys", "rotate")[:2] == (0, "encrypted 54 values anew\n")
     assert ring(directory) == [fresh, old]
     # That one has ended: another is another.
     assert run("keys", "rotate")[0] == 0
@@ -184,9 +186,9 @@ def test_the_keys_commands(run: Run, open_runtime: Callable[[], Runtime], direct
             "id": old,
             "is_first": True,
             "is_held": True,
-            "values": {"jobs": 451, "contents": 1, "pushes": 1, "apps": 0}
+            "values": {"jobs": 451, "contents": 1, "pushes": 1, "webhooks": 1, "apps": 0}
             | dict.fromkeys(("campaigns", "runs", "snapshots", "audience_members"), 0),
-            "total": 453,
+            "total": 454,
         }
     ]
     assert run("keys", "remove", old, "--yes")[0] == 2
@@ -194,7 +196,7 @@ def test_the_keys_commands(run: Run, open_runtime: Callable[[], Runtime], direct
         pass  # a fresh key is first, and nothing is sealed anew yet
     fresh = ring(directory)[0]
     status, _, err = run("keys", "remove", old, "--yes")
-    assert (status, f"453 values name key {old}" in err) == (2, True)
+    assert (status, f"454 values name key {old}" in err) == (2, True)
     assert run("keys", "rotate")[0] == 0
     newest = ring(directory)[0]
     status, out, _ = run("keys", "list")

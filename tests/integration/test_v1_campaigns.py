@@ -294,6 +294,7 @@ def test_another_s_campaigns_are_not_there(two_apps: Runtime, client: MakeClient
     ]:
         there = problem(own.request(method, f"/v1/campaigns/news{path}", json=body), 404, "not-found")
         nowhere = problem(own.request(method, f"/v1/campaigns/none{path}", json=body), 404, "not-found")
+        assert there.pop("request_id") != nowhere.pop("request_id")
         assert there == nowhere
     assert own.get("/v1/campaigns").json() == {"campaigns": []}
     assert own.get("/v1/audiences").json() == {"audiences": []}

@@ -4,7 +4,7 @@ from pushjobs.queue import TaskName
 from workers.app import app
 from workers.process import runtime
 
-__all__ = ["apply", "forward"]
+__all__ = ["apply", "forward", "tell"]
 
 
 @app.task(name=TaskName.APPLY)
@@ -19,3 +19,9 @@ def forward() -> None:
     for each in runtime().all_apps():
         if each.app.settings.callback_forward_url is not None:
             each.forwarding.forward()
+
+
+@app.task(name=TaskName.TELL)
+def tell() -> None:
+    """Tell clients what became of their jobs, where they have a webhook."""
+    runtime().telling.tell()

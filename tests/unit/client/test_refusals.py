@@ -48,7 +48,7 @@ def test_an_error_crosses_the_door_whole(error: errors.PushJobsError) -> None:
 
 def test_every_kind_of_problem_is_an_error() -> None:
     """Those that only a fault of ours brings about are PushJobsError itself, with the door's words."""
-    bare = {"unreadable", "not-a-method", "too-large", "no-json", "broken", "wechat-refused"}
+    bare = {"unreadable", "not-a-method", "too-large", "no-json", "no-rows", "broken", "wechat-refused"}
     with_fields = {"invalid", "unknown-template", "key-reused", "content-refused", "content-unchecked"}
     for kind in problems.KINDS:
         response = problems.problem(kind, "so it is")

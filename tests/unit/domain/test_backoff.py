@@ -13,6 +13,7 @@ from pushjobs.domain.backoff import (
     asking_delay,
     forward_delay,
     retry_delay,
+    tell_delay,
 )
 
 ATTEMPTS = st.integers(1, 50)
@@ -70,3 +71,11 @@ def test_a_door_s_wish_is_added_to(attempt: int, draw: float, wish: float) -> No
     assert delay is not None
     assert wish < delay.total_seconds() < wish + 6.5
     assert asking_delay(attempt, draw=draw, at_least=wish + 10.001) is None
+
+
+@pytest.mark.parametrize("attempt", [MAX_FORWARDS, 100, 10**6])
+def test_telling_goes_on_each_hour(attempt: int) -> None:
+    """A client is told for as long as something is worth telling, in the end once in half an hour to an hour."""
+    assert tell_delay(attempt, draw=0.0) == timedelta(minutes=30)
+    assert tell_delay(attempt, draw=0.999) <= timedelta(hours=1)
+    assert tell_delay(1, draw=0.0) == timedelta(seconds=2.5)
