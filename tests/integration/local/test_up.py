@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pushjobs.errors import NotPossible, Unreachable
+from pushjobs.local import applications
 from pushjobs.local.directory import Installation
 from pushjobs.local.up import Up, UpOptions
 from pushjobs.sandbox import Settings as Behaviour
@@ -79,3 +80,10 @@ def test_servers_of_ones_own_replace_the_embedded(installation: Installation) ->
         pass
     assert not installation.postgres.exists()
     assert not installation.valkey.exists()
+
+
+def test_up_s_doors_speak_no_tls(installation: Installation) -> None:
+    """A certificate that is set for doors elsewhere is nothing to those that `up` opens on this machine alone."""
+    given = {"PUSHJOBS_HTTP_CERTIFICATE": "/etc/c.pem", "PUSHJOBS_HTTP_KEY": "/etc/k.pem"}
+    doors = applications.http(installation, given, listening=3)
+    assert dict(doors.environment) == dict.fromkeys(given, "")
