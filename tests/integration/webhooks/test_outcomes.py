@@ -36,6 +36,7 @@ def test_a_client_is_told_how_its_job_ended(
     """A signed POST says number, reference, state, reason, code and moment, and nothing of message and reader."""
     sandbox.order_fault("errcode", SEND, errcode=43101, times=1)
     worker.producer.on_behalf_of(client).send_many([daily(reference="visit-1")])
+    deliver(worker, claim(worker))
     worker.producer.send_many([daily(2)])
     deliver(worker, claim(worker))
     assert worker.telling.tell() == 1
