@@ -42,7 +42,9 @@ def test_everything_is_the_owners_alone(installation: Installation) -> None:
     files = [path for path in installation.path.rglob("*") if path.is_file()]
     assert {mode(path) for path in (installation.path, *directories)} == {0o700}
     assert {mode(path) for path in files} == {0o600}
-    assert len(files) == 5
+    # And one more where the path of the test's directory is too long for sockets.
+    made = {"keys.json", "flower.json", "callbacks.json", "sandbox.json", "addresses.json"}
+    assert made <= {path.name for path in files}
 
 
 def test_keys_are_made_once(installation: Installation) -> None:
