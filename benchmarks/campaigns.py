@@ -6,6 +6,7 @@ that is not met says so; nothing is adjusted afterwards.
 """
 
 import csv
+import os
 import re
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 from pushjobs import clock, settings
 from pushjobs.domain.campaign import RunState
+from pushjobs.local.family import descendants
 from pushjobs.local.processes import Ended
 from pushjobs.local.up import Up, UpOptions
 from pushjobs.runtime import Runtime
@@ -130,9 +132,9 @@ def _wait(runtime: Runtime, key: str, condition: Any) -> Run:  # noqa: ANN401 - 
 
 
 def _peak_of_bulk() -> float:
-    """Return the most memory that any bulk process ever had, in MiB."""
+    """Return the most memory that any bulk process of ours ever had, in MiB."""
     peaks = [0.0]
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in (Path("/proc") / str(pid) for pid in descendants(os.getpid())):
         try:
             if b"bulk@" in (process / "cmdline").read_bytes() and (
                 found := _PEAK.search((process / "status").read_bytes())
