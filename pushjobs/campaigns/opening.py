@@ -90,6 +90,7 @@ class Opening:
         if is_done:
             drop_snapshot(self._database, run.run_no)
             self.count(run.run_no)
+            self._count_from.pop(run.run_no, None)
             with self._database.transaction() as connection:
                 is_over = runs.finish(connection, run.run_no)
             if is_over:

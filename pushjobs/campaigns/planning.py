@@ -16,7 +16,7 @@ from pushjobs.store.campaigns import Due
 from pushjobs.store.database import Database
 from pushjobs.telemetry import Emit
 
-__all__ = ["first_instant", "plan_runs"]
+__all__ = ["plan_runs"]
 
 _MOST_AT_ONCE = 1000
 """Instants decided in one transaction; an outage of a week misses ten thousand of every minute."""
@@ -34,12 +34,6 @@ def plan_runs(database: Database, *, emit: Emit, is_draining: Callable[[], bool]
     if made:
         emit(RunsPlanned(runs=made))
     return made
-
-
-def first_instant(cron: str, zone: str, after: datetime) -> datetime | None:
-    """Return the first instant of an expression behind a moment; None: there is none."""
-    found = next(iter(read_cron(cron, ZoneInfo(zone)).after(after)), None)
-    return None if found is None else found.moment
 
 
 def _decide(due: Due) -> tuple[Sequence[Planned], datetime, datetime | None]:

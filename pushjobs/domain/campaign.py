@@ -58,11 +58,6 @@ class RunState(StrEnum):
     SKIPPED = "skipped"
 
     @property
-    def is_begun(self) -> bool:
-        """Whether editing or deleting its campaign leaves it alone (fine print 12.18)."""
-        return self is not RunState.PLANNED
-
-    @property
     def lets_jobs_leave(self) -> bool:
         """Whether its jobs leave as they fall due, unless it is paused; what is replayed after its end does too."""
         return self in {RunState.OPEN, RunState.FINISHED}
@@ -160,11 +155,6 @@ class Step(StrEnum):
     OPEN = "open"
     FINISH = "finish"
     SWEEP = "sweep"
-
-    @property
-    def is_long(self) -> bool:
-        """Whether it may take more than a moment."""
-        return self in {Step.READ, Step.EXPAND, Step.SWEEP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
