@@ -53,7 +53,6 @@ class Steps:
 
 
 OUT = Figure("pushjobs_jobs_out", "Jobs that are released or being sent.", ("app", "lane"))
-SETTLED = Figure("pushjobs_jobs_settled_last_minute", "Jobs that were settled in the last 60 s.", ("app", "lane"))
 OVERDUE = Figure(
     "pushjobs_overdue_seconds", "How long ago the earliest job fell due that waits and is not held.", ("app", "lane")
 )
@@ -86,7 +85,7 @@ QUEUES = Figure("pushjobs_queue_messages", "Messages that wait at the broker.", 
 UP = Figure("pushjobs_up", "Whether it answered when it was read, 1 or 0.", ("part",))
 
 FIGURES = (
-    *(OUT, SETTLED, OVERDUE, BECAME, LATENESS, SCHEDULED, COUNTED, TROUBLED, PAUSES, PACE, RUNS, CALLS, TOKENS),
+    *(OUT, OVERDUE, BECAME, LATENESS, SCHEDULED, COUNTED, TROUBLED, PAUSES, PACE, RUNS, CALLS, TOKENS),
     *(CALLBACKS, PUSHES, HEARTBEAT, QUEUES, UP),
 )
 """Every figure there is."""
@@ -138,7 +137,6 @@ class Figures:
             return {}
         return {
             OUT: found.out,
-            SETTLED: found.settled,
             OVERDUE: found.overdue,
             TROUBLED: {(state,): jobs for state, jobs in found.troubled.items()},
             BECAME: _became(moved),

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, TextClause
 
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import statement
-from pushjobs.store.minutes import NOT_DRAINED
 
 __all__ = ["MOST_COUNTED", "Standing", "read"]
 
@@ -26,7 +25,6 @@ class Standing:
     """
 
     out: Mapping[tuple[str, str], int]
-    settled: Mapping[tuple[str, str], int]
     overdue: Mapping[tuple[str, str], float]
     troubled: Mapping[str, int]
     pauses: Mapping[tuple[str, str], int]
@@ -44,12 +42,6 @@ _OUT = statement(
     _BY_LANE.format("""
     SELECT app_no, lane, count(*) AS value FROM pushjobs.jobs WHERE state IN ('released', 'sending')
      GROUP BY app_no, lane""")
-)
-_SETTLED = statement(
-    _BY_LANE.format("""
-    SELECT app_no, lane, sum(jobs) AS value FROM pushjobs.settlements
-     WHERE at > now() - interval '1 minute' AND transition NOT IN (@not_drained)
-     GROUP BY app_no, lane""").replace("@not_drained", NOT_DRAINED)
 )
 
 # From one source of jobs to the next, as the claim steps through its index, and the earliest moment of each.
@@ -104,7 +96,6 @@ def read(connection: Connection, *, today: date) -> Standing:
     rest = connection.execute(_REST, {"most": MOST_COUNTED}).one()
     return Standing(
         out=_pairs(connection, _OUT),
-        settled=_pairs(connection, _SETTLED),
         overdue=_pairs(connection, _OVERDUE),
         troubled=_singles(connection, _TROUBLED, most=MOST_COUNTED),
         pauses=_pairs(connection, _PAUSES),
