@@ -15,7 +15,19 @@ from pushjobs.store.database import statement
 from pushjobs.store.minutes import NOT_DRAINED, tally
 from pushjobs.store.outcomes import note
 
-__all__ = ["Bucket", "Load", "Released", "Rescued", "buckets", "claim", "load", "lock", "renew", "rescue"]
+__all__ = [
+    "Bucket",
+    "Load",
+    "Released",
+    "Rescued",
+    "buckets",
+    "claim",
+    "load",
+    "lock",
+    "others_wait",
+    "renew",
+    "rescue",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,14 @@ SELECT (SELECT count(*) FROM pushjobs.jobs
     Transition.ADMIT,
 )
 
+_OTHERS_WAIT = statement(
+    """
+SELECT EXISTS (SELECT FROM pushjobs.jobs
+                WHERE state IN ('released', 'sending') AND state {admit.sources} AND app_no <> :app_no AND lane = :lane
+                  AND lease_until > now() AND due_at <= now())""",
+    Transition.ADMIT,
+)
+
 # A starting task renews the leases that are about to run out; fresh ones, the usual case, are left unwritten.
 _RENEW = statement(
     """
@@ -200,6 +220,11 @@ def load(connection: Connection, bucket: Bucket) -> Load:
     values = {"app_no": bucket.app_no, "lane": bucket.lane, "window": DRAIN_WINDOW}
     row = connection.execute(_LOAD, values).one()
     return Load(outstanding=row.outstanding, settled=int(row.settled))
+
+
+def others_wait(connection: Connection, bucket: Bucket) -> bool:
+    """Whether jobs of other apps in the same lane are released and due."""
+    return bool(connection.execute(_OTHERS_WAIT, {"app_no": bucket.app_no, "lane": bucket.lane}).scalar_one())
 
 
 def claim(
