@@ -15,6 +15,7 @@ from pushjobs.access import AccessTokens
 from pushjobs.account import Account
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
+from pushjobs.auditing import AuditLog
 from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.campaigns.declared import campaigns_in
 from pushjobs.campaigns.expansion import Expansion
@@ -41,6 +42,7 @@ from pushjobs.posting import Post
 from pushjobs.producer import Producer
 from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
+from pushjobs.sessions import Sessions
 from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Sealer
@@ -88,6 +90,16 @@ class Runtime:
     def clients(self) -> Clients:
         """The clients of the HTTP doors."""
         return Clients(self.connections.database, self.apps)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Who is signed in at the console."""
+        return Sessions(self.connections.database, self.clients)
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """What was done there."""
+        return AuditLog(self.connections.database)
 
     @cached_property
     def webhooks(self) -> Webhooks:

@@ -18,6 +18,7 @@ from pushjobs.doctor import Doctor
 from pushjobs.domain.events import CallbacksRefused, RequestsFailed
 from pushjobs.errors import PushJobsError
 from pushjobs.http.callbacks import Doors, callback_door
+from pushjobs.http.console.door import Console
 from pushjobs.http.edge import Edge
 from pushjobs.http.faults import Faults
 from pushjobs.http.gateway import Gateway
@@ -50,6 +51,7 @@ def application(runtime: Runtime) -> ASGIApp:
     metrics = Metrics(runtime.figures, permission)
     faults = Faults(lambda count, fault: emit(RequestsFailed(requests=count, fault=fault)))
     own = OwnApi(runtime, permission, gathering, faults)
+    console = Console(runtime, permission, faults)
     _see_apps(runtime)
 
     @asynccontextmanager
@@ -69,6 +71,7 @@ def application(runtime: Runtime) -> ASGIApp:
             gathering.close()
             gateway.close()
             own.close()
+            console.close()
             runtime.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
@@ -81,6 +84,7 @@ def application(runtime: Runtime) -> ASGIApp:
         callback_door(doors, refusals),
         gateway.door(runtime.settings.pass_through),
         own.door(),
+        console.door(),
     )
     for each in routers:
         app.include_router(each)

@@ -34,6 +34,7 @@ from pushjobs.store.audience_tables import audience_members, audiences
 from pushjobs.store.callback_tables import events, pushes, receipts
 from pushjobs.store.campaign_tables import campaigns, runs, snapshots
 from pushjobs.store.client_tables import clients
+from pushjobs.store.console_tables import audit, sessions
 from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
@@ -48,6 +49,7 @@ __all__ = [
     "apps",
     "audience_members",
     "audiences",
+    "audit",
     "campaigns",
     "census",
     "census_taken",
@@ -73,6 +75,7 @@ __all__ = [
     "receipts",
     "recipients",
     "runs",
+    "sessions",
     "settlements",
     "snapshots",
     "template_days",
