@@ -27,6 +27,7 @@ from pushjobs.cli.keys import keys
 from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
 from pushjobs.cli.options import meant_appid
 from pushjobs.cli.running import sandbox, up
+from pushjobs.cli.schedule import schedule
 from pushjobs.cli.sending import send
 from pushjobs.cli.templates import template
 from pushjobs.cli.wechat import wechat
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(demo, up, sandbox, chaos),
-    *(send, jobs, show, why, cancel, reschedule),
+    *(send, jobs, schedule, show, why, cancel, reschedule),
     *(replay, resolve, pause, resume, pauses, pace, quota, forget, doctor),
 )
 for command in _COMMANDS:
