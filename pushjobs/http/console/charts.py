@@ -1,0 +1,40 @@
+"""Charts as data: what `charts.js` draws, as JSON that stands in an attribute."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import orjson
+
+__all__ = ["Series", "chart"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One line, or one row of bars. `tone`: the colour of a state; values are None where there is a gap."""
+
+    label: str
+    tone: str
+    values: Sequence[float | None]
+
+
+def chart(
+    moments: Sequence[datetime],
+    series: Sequence[Series],
+    *,
+    zone: str,
+    unit: str = "",
+    limit: float | None = None,
+    links: Sequence[str] = (),
+) -> str:
+    """Return a chart as JSON; `limit`: a line at that height, `links`: where a click on each bar leads."""
+    return orjson.dumps(
+        {
+            "moments": [int(each.timestamp()) for each in moments],
+            "series": [asdict(each) for each in series],
+            "zone": zone,
+            "unit": unit,
+            "limit": limit,
+            "links": list(links),
+        }
+    ).decode()
