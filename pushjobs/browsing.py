@@ -18,8 +18,9 @@ from pushjobs.domain.moment import read_moment
 from pushjobs.errors import InvalidInput, NotFound, Undecryptable
 from pushjobs.operations import SEND_AGAIN_SECONDS, Act
 from pushjobs.request import Terms, read_name
-from pushjobs.store import browsing, catalogue, envelope, jobs, runs
-from pushjobs.store.browsing import Group, Order, Place, Run, Share, Wanted, Whose
+from pushjobs.store import browsing, catalogue, choosing, envelope, jobs, runs
+from pushjobs.store.browsing import Order, Place, Run, Wanted
+from pushjobs.store.choosing import Group, Share, Whose
 from pushjobs.store.database import Database, Transaction
 from pushjobs.store.sealing import Lookup, Sealer
 
@@ -138,10 +139,10 @@ class Browsing:
         with self._database.transaction() as connection:
             whose = self._whose(connection, template_ids)
             if sought is None:
-                ids = browsing.allowed(connection, ids[:MOST_CHOSEN], whose)
+                ids = choosing.allowed(connection, ids[:MOST_CHOSEN], whose)
             else:
                 ids, is_all = self._gather(connection, self._read(connection, sought, template_ids))
-            shares = browsing.made_of(
+            shares = choosing.made_of(
                 connection,
                 Transition(act),
                 ids,
@@ -154,7 +155,7 @@ class Browsing:
     def groups(self, state: JobState, template_ids: Collection[str] | None) -> Sequence[Group]:
         """Return the jobs that are dead, or in doubt, by template and reason: of the newest ten thousand."""
         with self._database.transaction() as connection:
-            return browsing.groups(connection, state, self._whose(connection, template_ids))
+            return choosing.groups(connection, state, self._whose(connection, template_ids))
 
     def templates(self) -> Mapping[str, str | None]:
         """Return the titles of all templates that are listed or were ever sent, by id."""
@@ -165,7 +166,7 @@ class Browsing:
     def open(self, job_id: JobId) -> Seen:
         """Return what a job says and to whom; raises NotFound where that is gone, or cannot be opened."""
         with self._database.transaction() as connection:
-            row = browsing.sealed(connection, job_id)
+            row = choosing.sealed(connection, job_id)
         if row is None or row.sealed is None:
             raise NotFound(f"nothing is kept of what job {job_id} says")
         try:

@@ -4,13 +4,13 @@ What it says and to whom is shown when somebody asks for it who has the right to
 before it is opened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from pushjobs import clock
 from pushjobs.domain.client import Right
-from pushjobs.domain.job import Job
+from pushjobs.domain.job import Job, JobId
 from pushjobs.domain.lifecycle import Transition, sources
 from pushjobs.errors import InvalidInput, NotPermitted
 from pushjobs.http.console.visit import Answer, Moved, Notice, Page, Shown, Visit
@@ -93,44 +93,40 @@ def _told(happening: Happening) -> Step:
     return Step(at=happening.at, key=happening.transition, reason=happening.reason, errcode=happening.errcode)
 
 
-def _cancel(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    with visit.noted("cancel", job=visit.job_id):
-        visit.may.cancel(visit.job_id)
-    return _done(visit, "notice.cancel")
-
-
 def _reschedule(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    time, expires = visit.field("time"), visit.field("expires") or None
-    try:
-        with visit.noted("reschedule", job=visit.job_id, time=time, expires=expires):
-            visit.may.reschedule(visit.job_id, time=time or None, expires=expires)
-    except InvalidInput as refusal:
-        return _shown(visit, visit.may.why(visit.job_id), fault=refusal)
-    return _done(visit, "notice.reschedule")
+    def move(job_id: JobId) -> None:
+        visit.may.reschedule(job_id, time=visit.field("time") or None, expires=visit.deadline("expires"))
+
+    return _change(visit, "reschedule", move, "notice.reschedule")
 
 
 def _replay(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    expires = visit.field("expires") or None
-    try:
-        with visit.noted("replay", job=visit.job_id, expires=expires):
-            visit.may.replay(visit.job_id, expires=expires)
-    except InvalidInput as refusal:
-        return _shown(visit, visit.may.why(visit.job_id), fault=refusal)
-    return _done(visit, "notice.replay")
+    def replay(job_id: JobId) -> None:
+        visit.may.replay(job_id, expires=visit.deadline("expires"))
+
+    return _change(visit, "replay", replay, "notice.replay")
 
 
 def _resolve(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    as_, expires = visit.field("as"), visit.field("expires") or None
+    as_ = visit.field("as")
+
+    def resolve(job_id: JobId) -> None:
+        expires = visit.deadline("expires") if as_ == Resolution.AGAIN else None
+        visit.may.resolve(job_id, as_=as_, expires=expires)
+
+    return _change(visit, "resolve", resolve, "notice.confirm" if as_ == Resolution.SENT else "notice.send_again")
+
+
+def _change(visit: Visit, action: str, change: Callable[[JobId], None], said: str) -> Answer:
+    """Do one thing to the job of the page; what cannot be read of the form is said there."""
+    job_id = visit.may.get(visit.job_id).id
+    written = {name: visit.field(name) for name in ("time", "expires", "as")}
     try:
-        with visit.noted("resolve", job=visit.job_id, as_=as_, expires=expires):
-            visit.may.resolve(visit.job_id, as_=as_, expires=expires if as_ == Resolution.AGAIN else None)
+        with visit.noted(action, job=job_id, **written):
+            change(job_id)
     except InvalidInput as refusal:
-        return _shown(visit, visit.may.why(visit.job_id), fault=refusal)
-    return _done(visit, "notice.confirm" if as_ == Resolution.SENT else "notice.send_again")
+        return _shown(visit, visit.may.why(job_id), fault=refusal)
+    return Moved(to=f"/console/jobs/{job_id}", notice=Notice(key=said, figures={"count": 1}))
 
 
 def _content(visit: Visit) -> Answer:
@@ -142,13 +138,8 @@ def _content(visit: Visit) -> Answer:
     return Shown(template="_content.html" if visit.is_part else "content.html", values={"job": job, "seen": seen})
 
 
-def _done(visit: Visit, key: str) -> Answer:
-    return Moved(to=f"/console/jobs/{visit.job_id}", notice=Notice(key=key, figures={"count": 1}))
-
-
 PAGES = (
     Page(path="/console/jobs/{id}", view=_job, place=_PLACE),
-    Page(path="/console/jobs/{id}/cancel", view=_cancel, method="POST", place=_PLACE),
     Page(path="/console/jobs/{id}/reschedule", view=_reschedule, method="POST", place=_PLACE),
     Page(path="/console/jobs/{id}/replay", view=_replay, method="POST", place=_PLACE),
     Page(path="/console/jobs/{id}/resolve", view=_resolve, method="POST", place=_PLACE),
