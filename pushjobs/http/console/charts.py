@@ -23,16 +23,21 @@ def chart(
     series: Sequence[Series],
     *,
     zone: str,
+    when: str,
     unit: str = "",
     limit: float | None = None,
     links: Sequence[str] = (),
 ) -> str:
-    """Return a chart as JSON; `limit`: a line at that height, `links`: where a click on each bar leads."""
+    """Return a chart as JSON; `when`: what moments are called, `limit`: a line at that height.
+
+    `links`: where a click on each bar leads.
+    """
     return orjson.dumps(
         {
             "moments": [int(each.timestamp()) for each in moments],
             "series": [asdict(each) for each in series],
             "zone": zone,
+            "when": when,
             "unit": unit,
             "limit": limit,
             "links": list(links),

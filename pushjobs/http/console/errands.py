@@ -15,7 +15,7 @@ from pushjobs.errors import NotPossible
 
 __all__ = ["Errand", "Errands"]
 
-_THREADS = 2
+_THREADS = 3
 _MOST = 20
 _KEPT_SECONDS = 3600.0
 
@@ -40,6 +40,7 @@ class Errands:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="errand")
         self._lock = threading.Lock()
         self._errands: dict[tuple[str, str], Errand] = {}
+        self._lately: dict[str, tuple[Errand, object | None]] = {}
 
     def begin(self, client_id: str, name: str, work: Callable[[], object], *, wait: float) -> None:
         """Begin an errand, and give it some seconds to be done at once; raises NotPossible where there are too many."""
@@ -55,6 +56,20 @@ class Errands:
         """Return an errand; None: this process has none of that name."""
         with self._lock:
             return self._errands.get((client_id, name))
+
+    def lately(self, name: str, work: Callable[[], object], *, fresh: float) -> object | None:
+        """Return what some work gave last, None: nothing yet, or it failed; what is older is done again meanwhile.
+
+        For what a page shows and does not wait for. It is everybody's.
+        """
+        with self._lock:
+            known, last = self._lately.get(name, (None, None))
+            if known is not None and known.future.done():
+                last = None if known.future.exception() else known.future.result()
+            if known is None or (known.future.done() and known.seconds > fresh):
+                known = Errand(future=self._threads.submit(work), began=clock.monotonic())
+            self._lately[name] = (known, last)
+        return last
 
     def close(self) -> None:
         """Begin nothing more; what is under way ends by itself."""

@@ -19,6 +19,11 @@
     return value == null ? "–" : value.toLocaleString("en");
   }
 
+  // Milliseconds from a thousand on as seconds: an axis has little room.
+  function withUnit(value, unit) {
+    return unit === "ms" && value >= 1000 ? written(value / 1000) + " s" : written(value) + (unit && value != null ? " " + unit : "");
+  }
+
   function options(holder, given) {
     var bars = holder.dataset.chart === "bars";
     var span = given.moments[given.moments.length - 1] - given.moments[0];
@@ -36,8 +41,8 @@
         fill: bars ? tone : undefined,
         width: bars ? 0 : 1.5,
         points: { show: !bars && given.moments.length < 3 },
-        paths: bars ? uPlot.paths.bars({ size: [0.8, 60], align: 1 }) : undefined,
-        value: function (chart, value) { return written(value) + (value == null || !given.unit ? "" : " " + given.unit); }
+        paths: bars ? uPlot.paths.bars({ size: [0.8, 100], align: 1 }) : undefined,
+        value: function (chart, value) { return withUnit(value, given.unit); }
       };
     });
     return {
@@ -50,10 +55,10 @@
         y: { range: function (chart, low, high) { return [0, Math.max(high || 0, given.limit ? given.limit * 1.1 : 0, 1) * 1.05]; } }
       },
       axes: [
-        { stroke: colour("quiet"), grid: grid, ticks: grid, values: function (chart, splits) { return splits.map(when); }, space: 60 },
-        { stroke: colour("quiet"), grid: grid, ticks: grid, size: 62, values: function (chart, splits) { return splits.map(function (each) { return written(each) + (given.unit ? " " + given.unit : ""); }); } }
+        { stroke: colour("quiet"), grid: grid, ticks: grid, values: function (chart, splits) { return splits.map(when); }, space: 60, splits: days ? function () { return given.moments; } : undefined },
+        { stroke: colour("quiet"), grid: grid, ticks: grid, size: 62, values: function (chart, splits) { return splits.map(function (each) { return withUnit(each, given.unit); }); } }
       ],
-      series: [{ value: function (chart, value) { return value == null ? "–" : when(value); }, label: "" }].concat(series),
+      series: [{ value: function (chart, value) { return value == null ? "–" : when(value); }, label: given.when }].concat(series),
       hooks: {
         draw: [function (chart) {
           if (given.limit == null) { return; }
@@ -75,12 +80,16 @@
     var source = document.getElementById(holder.dataset.from);
     var given = JSON.parse(source.dataset.values);
     var known = drawn.get(holder);
+    if (known && holder.contains(known.root) && known.given === source.dataset.values) {
+      return;
+    }
     var data = [given.moments].concat(given.series.map(function (each) { return each.values; }));
     if (known) {
       known.destroy();
     }
     holder.textContent = "";
     var chart = new uPlot(options(holder, given), data, holder);
+    chart.given = source.dataset.values;
     drawn.set(holder, chart);
     if (given.links.length) {
       holder.classList.add("leads");
@@ -96,22 +105,22 @@
     document.querySelectorAll("[data-chart]").forEach(draw);
   }
 
-  // A part of the page that was asked for anew brings new data, and an empty place for the chart or the old one.
-  new MutationObserver(function (changes) {
-    var changed = changes.some(function (change) {
-      return change.type === "attributes" ||
-        Array.prototype.some.call(change.addedNodes, function (node) { return node.nodeType === 1 && (node.matches("[data-values], [data-chart]") || node.querySelector("[data-chart]")); });
-    });
-    if (changed) {
-      drawAll();
-    }
-  }).observe(document.getElementById("page"), { childList: true, subtree: true, attributes: true, attributeFilter: ["data-values"] });
+  function drawAnew() {
+    drawn = new WeakMap();
+    drawAll();
+  }
+
+  // A part of the page that was asked for anew brings new data, and may have emptied the place of the chart. This runs
+  // before the page is painted, so nothing flickers; what draw() itself changes leads to a look that finds it drawn.
+  new MutationObserver(drawAll).observe(document.getElementById("page"), {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["data-values"]
+  });
 
   var wait = null;
   window.addEventListener("resize", function () {
     clearTimeout(wait);
-    wait = setTimeout(drawAll, 150);
+    wait = setTimeout(drawAnew, 150);
   });
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAnew);
   drawAll();
 })();

@@ -1,6 +1,6 @@
 """*Now*: is everything well, and if not, what is wrong and what to do; then the figures, which go on by themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pushjobs.concerns import Level, concerns, look
@@ -13,13 +13,14 @@ from pushjobs.overview import AppNow, MinuteNow, Now, Overview
 __all__ = ["PAGES", "shares"]
 
 _OBJECTIVE_MS = 500
+_LOOK_SECONDS = 8.0
 _REFUSED = (Transition.REFUSE, Transition.REJECT, Transition.EXPIRE)
 _LOST = (Transition.GIVE_UP, Transition.DOUBT)
 
 
 def _now(visit: Visit) -> Answer:
     now = _within(visit, Overview(visit.runtime).now(visit.seen))
-    found = concerns(now, {} if visit.is_narrow else look(Doctor(visit.runtime)))
+    found = concerns(now, {} if visit.is_narrow else _troubles(visit))
     campaigns = visit.may.campaigns
     # The present minute is not over: beside the others it would look like a fall.
     minutes = now.minutes[:-1]
@@ -35,6 +36,13 @@ def _now(visit: Visit) -> Answer:
         "is_narrow": visit.is_narrow,
     }
     return Shown(template="_now.html" if visit.is_part else "now.html", values=values)
+
+
+def _troubles(visit: Visit) -> Mapping[str, str]:
+    """Return what failed when it was looked at last: workers are waited for a second until they answer."""
+    doctor = Doctor(visit.runtime)
+    found = visit.errands.lately("look", lambda: look(doctor), fresh=_LOOK_SECONDS)
+    return found if isinstance(found, Mapping) else {}
 
 
 def titles(visit: Visit) -> dict[str, str | None]:
@@ -78,6 +86,7 @@ def _throughput(visit: Visit, minutes: Sequence[MinuteNow]) -> str:
             series("now.chart_lost", "danger", _LOST),
         ],
         zone=_zone(visit),
+        when=visit.words("schedule.from"),
     )
 
 
@@ -93,6 +102,7 @@ def _lateness(visit: Visit, minutes: Sequence[MinuteNow]) -> str:
             series("now.chart_most", "care", [each.p99 for each in minutes]),
         ],
         zone=_zone(visit),
+        when=visit.words("schedule.from"),
         unit="ms",
         limit=_OBJECTIVE_MS,
     )

@@ -88,13 +88,14 @@ def _bars(visit: Visit, stretches: Sequence[Stretch], grain: Grain) -> str:
     jobs = Series(label=visit.words("schedule.jobs"), tone="wait", values=[each.jobs for each in stretches])
     both = Series(
         label=visit.words("schedule.with_runs"),
-        tone="quiet",
+        tone="firm",
         values=[each.jobs + each.expected for each in stretches],
     )
     return chart(
         [each.since for each in stretches],
         [both, jobs],
         zone=_zone(visit).key,
+        when=visit.words("schedule.from"),
         links=[_link(each.since, grain) for each in stretches],
     )
 

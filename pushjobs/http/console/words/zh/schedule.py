@@ -42,5 +42,5 @@ WORDS: Mapping[str, str] = {
     "hold.run_paused": "批次已暂停",
     "hold.campaign_paused": "群发已暂停",
     "hold.run_stopped": "批次已停止",
-    "hold.quiet_hours": "安静时段",
+    "hold.quiet_hours": "免打扰时段",
 }

@@ -80,7 +80,7 @@ WORDS: Mapping[str, str] = {
     "limits.begins": "重新开始",
     "limits.users": "用户",
     "limits.daily_quota": "消息",
-    "limits.quiet": "批量安静时段",
+    "limits.quiet": "批量免打扰时段",
     "limits.no_quiet": "无",
     "limits.resume": "推迟的任务继续于",
     "limits.user_day": "{day}：已发送 {sent}，在途 {held}。",
