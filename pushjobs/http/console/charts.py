@@ -18,7 +18,7 @@ class Series:
     values: Sequence[float | None]
 
 
-def chart(
+def chart(  # noqa: PLR0913 - what a chart has
     moments: Sequence[datetime],
     series: Sequence[Series],
     *,
