@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 from pushjobs.acceptance import Acceptance
 from pushjobs.access import AccessTokens
 from pushjobs.account import Account
+from pushjobs.alerts import Alerts, AlertTelling, Looking, read_address
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.auditing import AuditLog
 from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.campaigns.declared import campaigns_in
 from pushjobs.campaigns.expansion import Expansion
-from pushjobs.campaigns.fetching import Reach, anywhere, is_public
+from pushjobs.campaigns.fetching import IPAddress, Reach, anywhere, is_public
 from pushjobs.campaigns.opening import Opening
 from pushjobs.campaigns.parts import Parts
 from pushjobs.campaigns.ticking import Ticking
@@ -112,6 +113,15 @@ class Runtime:
         """Tells them."""
         connections = self.connections
         return Telling(connections.database, connections.loop, lambda: self._post, sealer=connections.sealer, emit=emit)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What is wrong, and who is told."""
+        database, loop = self.connections.database, lambda: self.connections.loop
+        looking = Looking(database, rate=self._rate, unreadable=lambda: self.apps.unreadable, emit=emit)
+        telling = AlertTelling(database, loop, lambda: self._alert_post, zone=self.settings.zone, emit=emit)
+        addresses = [read_address(each.get_secret_value()) for each in self.settings.alert_url]
+        return Alerts(database, looking, telling, addresses)
 
     @cached_property
     def access_tokens(self) -> AccessTokens:
@@ -359,8 +369,15 @@ class Runtime:
 
     @cached_property
     def _post(self) -> Post:
+        return self._make_post(anywhere if self.settings.private_webhooks else is_public)
+
+    @cached_property
+    def _alert_post(self) -> Post:
+        # The address is the installation's own word, and whoever is told is often within.
+        return self._make_post(anywhere)
+
+    def _make_post(self, may_connect: Callable[[IPAddress], bool]) -> Post:
         # Made on the loop, by the first call that there is.
-        may_connect = anywhere if self.settings.private_webhooks else is_public
         post = Post(Reach(may_connect=may_connect, seconds=5.0))
         self.connections.close_with(post.aclose)
         return post

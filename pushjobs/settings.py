@@ -36,6 +36,7 @@ _WECHAT = {"wechat_base_url", "wechat_fallback_urls", "wechat_appid", "wechat_se
 _REAL_WECHAT = "https://api.weixin.qq.com"
 _SPARE_WECHAT = ("https://api2.weixin.qq.com",)
 _NONE = "none"
+_ALERT_URL = re.compile(r"(?:(?:wecom|dingtalk)\+)?(https?://\S+)", re.ASCII)
 _PATH = re.compile(r"/[\w./-]{1,200}", re.ASCII)
 
 
@@ -76,6 +77,10 @@ class Settings(AppSettings, BaseSettings):
     dead_retention_days: int = Field(default=90, ge=1, le=3650, description="The same for dead jobs, to be replayed.")
     campaigns: str = Field(default="beat_schedule", description="The module that declares campaigns in code.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
+    alert_url: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Comma-separated addresses that are told of alerts: robots of WeCom and DingTalk, or any URL.",
+    )
     private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
     private_webhooks: bool = Field(
         default=False, description="Whether clients' webhooks may be at private addresses, and without TLS."
@@ -115,10 +120,19 @@ class Settings(AppSettings, BaseSettings):
                 raise ValueError("holds what is no address such as https://api2.weixin.qq.com; write `none` for none")
         return value
 
-    @field_validator("encryption_keys", "pass_through", "trusted_proxies", mode="before")
+    @field_validator("alert_url", "encryption_keys", "pass_through", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("alert_url")
+    @classmethod
+    def _are_alert_urls(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            found = _ALERT_URL.fullmatch(secret.get_secret_value())
+            if found is None or not _names_host(found[1]):
+                raise ValueError("holds what is no address of http or https, as a robot's page shows it")
+        return value
 
     @field_validator("pass_through")
     @classmethod
@@ -268,6 +282,14 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, TypeError, ValueError) as error:
         raise Misconfigured(f"{path} cannot be read ({type(error).__name__}): mend or remove it") from None
+
+
+def _names_host(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        return bool(address.hostname) and address.port != 0 and not address.username
+    except ValueError:
+        return False
 
 
 def _key_bytes(secret: SecretStr) -> bytes:

@@ -26,6 +26,7 @@ from celery.signals import (
 )
 
 from pushjobs import settings
+from pushjobs.alerts import Watch
 from pushjobs.local.bound import die_with_parent
 from pushjobs.runtime import Runtime
 from pushjobs.telemetry import logs
@@ -47,6 +48,7 @@ class _Child:
     is_told = False
     leaves = threading.Event()
     rescuer: threading.Thread | None = None
+    watch: Watch | None = None
 
 
 def runtime() -> Runtime:
@@ -79,6 +81,8 @@ def _enter(**_: object) -> None:
     gc.freeze()
     _Child.rescuer = threading.Thread(target=_keep_rescuing, name="pushjobs-rescuer", daemon=True)
     _Child.rescuer.start()
+    _Child.watch = Watch(_watch)
+    _Child.watch.start()
 
 
 def _keep_rescuing() -> None:
@@ -89,6 +93,10 @@ def _keep_rescuing() -> None:
     while not _Child.leaves.wait(_RESCUE_SECONDS):
         with suppress(Exception):  # whatever it was, beat's tick tells of it; a thread that ended would rescue nobody
             runtime().upkeep.rescue()
+
+
+def _watch() -> None:
+    runtime().alerts.watch()
 
 
 @task_prerun.connect
@@ -120,6 +128,8 @@ def _leave(**_: object) -> None:
     _Child.leaves.set()
     if _Child.rescuer is not None:
         _Child.rescuer.join()
+    if _Child.watch is not None:
+        _Child.watch.stop()
     if _Child.runtime is not None:
         _Child.runtime.close()
 

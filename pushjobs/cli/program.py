@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pushjobs.cli.administration import database
+from pushjobs.cli.alerts import alerts
 from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
 from pushjobs.cli.campaigns import campaign
@@ -52,6 +53,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in _COMMANDS:
     app.command()(command)
+app.add_typer(alerts)
 app.add_typer(apps)
 app.add_typer(campaign)
 app.add_typer(client)

@@ -7,6 +7,7 @@ an open id or a content.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pushjobs.domain.alert_events import AlertBegan, AlertEnded, AlertsNotTold
 from pushjobs.domain.campaign_events import (
     AudienceUnreadable,
     AudienceUploaded,
@@ -35,6 +36,9 @@ from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
 
 __all__ = [
+    "AlertBegan",
+    "AlertEnded",
+    "AlertsNotTold",
     "AllowanceUnknown",
     "AppUnreadable",
     "AudienceUnreadable",
@@ -291,7 +295,10 @@ class EventsUnreadable:
 
 
 Event = (
-    AllowanceUnknown
+    AlertBegan
+    | AlertEnded
+    | AlertsNotTold
+    | AllowanceUnknown
     | AppUnreadable
     | AudienceUnreadable
     | AudienceUploaded

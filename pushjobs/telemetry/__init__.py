@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from pushjobs.domain.events import Event
 from pushjobs.telemetry.logs import log
+from pushjobs.telemetry.sightings import notice
 
 __all__ = ["Emit", "emit"]
 
 Emit = Callable[[Event], None]
 
-_LISTENERS: tuple[Emit, ...] = (log,)
+_LISTENERS: tuple[Emit, ...] = (log, notice)
 
 
 def emit(event: Event) -> None:

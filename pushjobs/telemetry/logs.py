@@ -12,6 +12,8 @@ from typing import TextIO, get_args
 import structlog
 
 from pushjobs.domain.events import (
+    AlertBegan,
+    AlertsNotTold,
     AllowanceUnknown,
     AppUnreadable,
     AudienceUnreadable,
@@ -51,6 +53,7 @@ from pushjobs.telemetry.asking import ASKING
 __all__ = ["configure", "log"]
 
 _TROUBLE = (
+    *(AlertBegan, AlertsNotTold),
     *(AllowanceUnknown, AppUnreadable, AudienceUnreadable, CampaignNotTaken),
     *(ContentUnread, OutcomesGivenUp, OutcomesNotTold, RunBroke, RunFailed),
     *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
@@ -83,6 +86,8 @@ def configure(stream: TextIO | None = None) -> None:
             ],
         )
     )
+    # httpx writes every address whole, with the keys that robots and WeChat's tokens are in it.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     logger = logging.getLogger("pushjobs")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
