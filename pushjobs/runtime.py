@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pushjobs.acceptance import Acceptance
 from pushjobs.access import AccessTokens
 from pushjobs.account import Account
-from pushjobs.alerts import Alerts, AlertTelling, Looking, read_address
+from pushjobs.alerts import Alerts, AlertTelling, Looking, Outage, read_address
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.auditing import AuditLog
@@ -117,11 +117,14 @@ class Runtime:
     @cached_property
     def alerts(self) -> Alerts:
         """What is wrong, and who is told."""
-        database, loop = self.connections.database, lambda: self.connections.loop
-        looking = Looking(database, rate=self._rate, unreadable=lambda: self.apps.unreadable, emit=emit)
-        telling = AlertTelling(database, loop, lambda: self._alert_post, zone=self.settings.zone, emit=emit)
+        connections, zone = self.connections, self.settings.zone
         addresses = [read_address(each.get_secret_value()) for each in self.settings.alert_url]
-        return Alerts(database, looking, telling, addresses)
+        looking = Looking(connections.database, rate=self._rate, unreadable=lambda: self.apps.unreadable, emit=emit)
+        telling = AlertTelling(
+            connections.database, lambda: connections.loop, lambda: self._alert_post, addresses, zone=zone, emit=emit
+        )
+        outage = Outage(lambda: connections.slots, telling.tell_unnoted)
+        return Alerts(connections.database, looking, telling, outage)
 
     @cached_property
     def access_tokens(self) -> AccessTokens:

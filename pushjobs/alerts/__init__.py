@@ -3,7 +3,8 @@
 from pushjobs.alerts.addresses import read_address
 from pushjobs.alerts.alerts import Alerts
 from pushjobs.alerts.looking import Looking
+from pushjobs.alerts.outage import Outage
 from pushjobs.alerts.telling import AlertTelling
 from pushjobs.alerts.watch import Watch
 
-__all__ = ["AlertTelling", "Alerts", "Looking", "Watch", "read_address"]
+__all__ = ["AlertTelling", "Alerts", "Looking", "Outage", "Watch", "read_address"]

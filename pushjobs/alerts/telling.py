@@ -46,10 +46,12 @@ class AlertTelling:
         database: Database,
         loop: Callable[[], LoopThread],
         post: Callable[[], Post],
+        addresses: Sequence[Address],
         *,
         zone: ZoneInfo,
         emit: Emit,
     ) -> None:
+        self.addresses = addresses
         self._database = database
         self._loop = loop
         self._post = post
@@ -57,8 +59,26 @@ class AlertTelling:
         self._emit = emit
         self._known: set[bytes] = set()
 
-    def tell(self, address: Address) -> bool:
-        """Tell an address what it was not told yet, if it is its time; return whether something was taken."""
+    def tell(self) -> None:
+        """Tell each address what it was not told yet, if it is its time."""
+        for each in self.addresses:
+            self._tell(each)
+
+    def tell_unnoted(self, notice: Notice) -> bool:
+        """Tell every address of what SQL knows nothing of, once; return whether any took it."""
+        taken = False
+        for each in self.addresses:
+            fault = self._say(each, body_of(each, [notice], self._zone))
+            taken = taken or fault is None
+            if fault is not None:
+                self._emit(AlertsNotTold(host=each.host, alerts=1, attempts=1, fault=fault))
+        return taken
+
+    def try_out(self) -> Sequence[Answered]:
+        """Post a test message to each address, whatever waits; return what came of it."""
+        return [Answered(host=each.host, fault=self._say(each, trial_body(each))) for each in self.addresses]
+
+    def _tell(self, address: Address) -> None:
         with self._database.transaction() as connection:
             if address.fingerprint not in self._known:
                 alerts.know(connection, address.fingerprint, address.host)
@@ -66,15 +86,10 @@ class AlertTelling:
             notices = [] if claim is None else alerts.untold(connection, claim)
         self._known.add(address.fingerprint)
         if claim is None:
-            return False
+            return
         fault = self._say(address, body_of(address, notices, self._zone)) if notices else None
         # Died here: when the promise is over, somebody tells the same once more.
         self._settle(address, claim, notices, fault)
-        return bool(notices) and fault is None
-
-    def try_out(self, address: Address) -> Answered:
-        """Post a test message, whatever waits."""
-        return Answered(host=address.host, fault=self._say(address, trial_body(address)))
 
     def _say(self, address: Address, body: bytes) -> str | None:
         async def say() -> str | None:

@@ -3,17 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from pushjobs.domain.job import Lane
+from pushjobs.domain.job import Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import Pause
-from pushjobs.store import examining, figures, pauses
+from pushjobs.store import examining, figures, minutes, pauses
 from pushjobs.store.database import statement
+from pushjobs.store.minutes import NOT_DRAINED, Seen
 
-__all__ = ["FEW_ATTEMPTS", "Facts", "FailedRun", "LateLane", "read"]
+__all__ = ["FEW_ATTEMPTS", "LATE_MINUTES", "CalledMinute", "Facts", "FailedRun", "LateLane", "read"]
+
+LATE_MINUTES = 5
+"""Over how many minutes lateness is looked at."""
 
 FEW_ATTEMPTS = 5
 """After so many attempts to tell somebody of callbacks or outcomes, more than a minute has passed."""
@@ -28,6 +32,17 @@ class LateLane:
     lane: Lane
     overdue: float
     settled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalledMinute:
+    """A lane's calls in a whole minute, by step of lateness; `together`: of all lanes of its app."""
+
+    app_no: int
+    appid: str
+    lane: Lane
+    steps: Mapping[int, int]
+    together: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +69,8 @@ class Facts:
     apps: Mapping[int, str]
     pauses: Sequence[Pause]
     late: Sequence[LateLane]
+    called: Sequence[CalledMinute]
+    unlisted: Mapping[tuple[str, int], int]
     doubted: Mapping[str, int]
     died: Mapping[str, int]
     pushes: Mapping[str, int]
@@ -69,6 +86,19 @@ SELECT a.appid, count(*) FROM (
   JOIN pushjobs.apps a USING (app_no) GROUP BY a.appid"""
 _DOUBTED = statement(_ARRIVED.format("in_doubt"))
 _DIED = statement(_ARRIVED.format("dead"))
+_SETTLED = statement(f"""
+SELECT app_no, sum(jobs)::bigint AS jobs FROM pushjobs.settlements
+ WHERE at > now() - interval '1 minute' AND transition NOT IN ({NOT_DRAINED}) GROUP BY app_no""")  # noqa: S608 - words of ours, no input
+# From both places that what became of jobs is counted in, each read by its moment.
+_UNLISTED = statement("""
+SELECT a.appid, x.errcode, sum(x.jobs)::bigint AS jobs FROM (
+    SELECT app_no, errcode, jobs FROM pushjobs.minutes
+     WHERE minute > now() - make_interval(secs => :window) AND reason = :unlisted
+     UNION ALL
+    SELECT app_no, errcode, jobs FROM pushjobs.settlements
+     WHERE at > now() - make_interval(secs => :window) AND reason = :unlisted) AS x
+  JOIN pushjobs.apps a USING (app_no) GROUP BY a.appid, x.errcode""")
+_NOW = statement("SELECT date_trunc('minute', now())")
 _PUSHES = statement("""
 SELECT a.appid, count(*) FROM (
     SELECT app_no FROM pushjobs.pushes
@@ -113,6 +143,11 @@ def read(connection: Connection, *, window: float) -> Facts:
         apps=apps,
         pauses=pauses.active(connection),
         late=_late(connection, apps),
+        called=_called(connection, apps),
+        unlisted={
+            (row.appid, row.errcode): row.jobs
+            for row in connection.execute(_UNLISTED, {"window": window, "unlisted": Reason.UNLISTED_CODE})
+        },
         doubted={row[0]: row[1] for row in connection.execute(_DOUBTED, arrived)},
         died={row[0]: row[1] for row in connection.execute(_DIED, arrived)},
         pushes={row[0]: row[1] for row in connection.execute(_PUSHES, pushed)},
@@ -123,13 +158,31 @@ def read(connection: Connection, *, window: float) -> Facts:
 
 def _late(connection: Connection, apps: Mapping[int, str]) -> list[LateLane]:
     numbers = {appid: app_no for app_no, appid in apps.items()}
-    settled: Counter[str] = Counter()
-    for (appid, _), jobs in figures.settled(connection).items():
-        settled[appid] += int(jobs)
+    settled = {row.app_no: row.jobs for row in connection.execute(_SETTLED)}
     overdue = dict(figures.overdue(connection))
     for appid, lane, seconds in connection.execute(_WAITING_OUT):
         overdue[appid, lane] = max(seconds, overdue.get((appid, lane), 0.0))
     return [
-        LateLane(app_no=numbers[appid], appid=appid, lane=Lane(lane), overdue=seconds, settled=settled[appid])
+        LateLane(
+            app_no=numbers[appid],
+            appid=appid,
+            lane=Lane(lane),
+            overdue=seconds,
+            settled=settled.get(numbers[appid], 0),
+        )
         for (appid, lane), seconds in sorted(overdue.items())
+    ]
+
+
+def _called(connection: Connection, apps: Mapping[int, str]) -> list[CalledMinute]:
+    numbers = {appid: app_no for app_no, appid in apps.items()}
+    this = connection.execute(_NOW).scalar_one()
+    found = minutes.lateness(connection, since=this - timedelta(minutes=LATE_MINUTES), seen=Seen())
+    together: Counter[tuple[datetime, str]] = Counter()
+    for (minute, appid, _), steps in found.items():
+        together[minute, appid] += sum(steps.values())
+    return [
+        CalledMinute(app_no=numbers[appid], appid=appid, lane=lane, steps=steps, together=together[minute, appid])
+        for (minute, appid, lane), steps in sorted(found.items())
+        if minute < this
     ]

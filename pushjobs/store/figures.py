@@ -10,7 +10,7 @@ from sqlalchemy import Connection, TextClause
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import statement
 
-__all__ = ["MOST_COUNTED", "Standing", "overdue", "read", "settled"]
+__all__ = ["MOST_COUNTED", "Standing", "overdue", "read"]
 
 MOST_COUNTED = 100_000
 """Where counting dead jobs and doubts ends."""
@@ -116,11 +116,6 @@ def read(connection: Connection, *, today: date) -> Standing:
 def overdue(connection: Connection) -> Mapping[tuple[str, str], float]:
     """Return how many seconds ago the earliest job fell due that waits and is not held, by appid and lane."""
     return _pairs(connection, _OVERDUE)
-
-
-def settled(connection: Connection) -> Mapping[tuple[str, str], int]:
-    """Return how many jobs were settled in the last minute, by appid and lane."""
-    return _pairs(connection, _SETTLED)
 
 
 def _pairs(connection: Connection, asked: TextClause) -> dict[tuple[str, str], Any]:

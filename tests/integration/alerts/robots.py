@@ -14,7 +14,11 @@ __all__ = ["KEY", "TAKEN", "hear", "kinds", "let_look", "let_tell", "look", "pas
 KEY = "693a91f6-7abc-4bc4-97a0-0ec2sifa5aaa"
 TAKEN = '{"errcode":0,"errmsg":"ok"}'
 
-_TIMES = ("since", "seen_at", "noted_at", "gone_at")
+_EARLIER = """
+UPDATE pushjobs.alerts
+   SET since = since - make_interval(secs => :seconds), seen_at = seen_at - make_interval(secs => :seconds),
+       noted_at = noted_at - make_interval(secs => :seconds), gone_at = gone_at - make_interval(secs => :seconds)
+ WHERE ended_at IS NULL"""
 
 
 def let_look(runtime: Runtime) -> None:
@@ -44,8 +48,7 @@ def watch(runtime: Runtime) -> None:
 
 def pass_time(runtime: Runtime, seconds: float) -> None:
     """Let whatever was noted of alerts have been noted so much earlier."""
-    moved = ", ".join(f"{name} = {name} - make_interval(secs => :seconds)" for name in _TIMES)
-    ask(runtime, f"UPDATE pushjobs.alerts SET {moved} WHERE ended_at IS NULL", seconds=seconds)
+    ask(runtime, _EARLIER, seconds=seconds)
 
 
 def kinds(runtime: Runtime) -> list[AlertKind]:

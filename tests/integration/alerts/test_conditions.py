@@ -8,14 +8,16 @@ from pushjobs.apps import Apps
 from pushjobs.domain.alert import AlertKind
 from pushjobs.domain.events import AlertBegan, CampaignNotTaken, MessageUnreadable, TokenUnavailable
 from pushjobs.domain.job import JobId, Lane
+from pushjobs.domain.lateness import STEPS
 from pushjobs.domain.pause import PauseReason
 from pushjobs.runtime import Runtime
+from pushjobs.sandbox import SandboxClient
 from pushjobs.store import pauses
 from pushjobs.telemetry import emit
 from tests.conftest import APPID
 from tests.integration.alerts.robots import hear, kinds, let_look, look, pass_time
 from tests.integration.campaigns.hands import begin, readers
-from tests.integration.hands import ask, claim, schedule
+from tests.integration.hands import SEND, ask, claim, deliver, schedule
 from tests.integration.telling import TOKEN, take
 
 MANY, FEW = 20, 19
@@ -109,6 +111,48 @@ def test_what_waits_for_its_turn_is_not_late(runtime: Runtime) -> None:
     assert begin_late(runtime) == ["began jobs_late"]
 
 
+CALLED = """
+INSERT INTO pushjobs.minutes (minute, app_no, lane, transition, reason, errcode, step, template_no, jobs, late)
+SELECT date_trunc('minute', now()) - make_interval(mins => ago), 1, 'urgent', 'deliver', '', 0, :step, 1, :calls, 0
+  FROM generate_series(1, :minutes) AS ago"""
+
+
+@pytest.mark.parametrize(
+    ("minutes", "calls", "late", "began"),
+    [
+        (5, 60, 5.0, ["began jobs_late"]),
+        (4, 60, 5.0, []),
+        (5, 9, 5.0, []),
+        (5, 60, 0.5, []),
+        # Sixty at once take the pace more than a second; a thousand, twenty.
+        (5, 60, 2.5, []),
+        (5, 1000, 30.0, []),
+        (5, 1000, 60.0, ["began jobs_late"]),
+        # Half of what the pace allows in a minute is no room to spare.
+        (5, 1500, 1800.0, []),
+    ],
+)
+def test_calls_that_leave_late(runtime: Runtime, minutes: int, calls: int, late: float, began: list[str]) -> None:
+    """Five minutes in a row whose p99 no burst explains are an alert, however few of the jobs wait at any moment."""
+    schedule(runtime, 1)
+    ask(runtime, CALLED, minutes=minutes, calls=calls, step=STEPS.index(late))
+    assert begin_late(runtime) == began
+    for alert in runtime.alerts.listed():
+        assert (alert.subject, alert.detail.startswith("p99 ")) == ("urgent", True)
+
+
+def test_a_code_that_no_page_lists(worker: Runtime, sandbox: SandboxClient) -> None:
+    """What WeChat answers and nobody has ever heard of is told by its number, once."""
+    sandbox.order_fault("errcode", SEND, errcode=99999)
+    schedule(worker, 3)
+    deliver(worker, claim(worker))
+    assert look(worker) == ["began unlisted_code"]
+    [alert] = worker.alerts.listed()
+    assert (alert.appid, alert.subject, alert.detail) == (APPID, "99999", "3 jobs were refused within 10 minutes")
+    ask(worker, "UPDATE pushjobs.settlements SET at = at - interval '11 minutes'")
+    assert look(worker) == ["ended unlisted_code"]
+
+
 @pytest.mark.parametrize("held", ["lane", "template", "app"])
 def test_what_is_paused_is_not_late(runtime: Runtime, held: str) -> None:
     """Held by an operator, a job keeps its moment and is late for nothing."""
@@ -127,8 +171,9 @@ def test_trouble_that_grows(runtime: Runtime, state: str, kind: AlertKind) -> No
     schedule(runtime, MANY + 100)
     ask(
         runtime,
-        f"UPDATE pushjobs.jobs SET state = '{state}', closed_at = now() - CASE WHEN id <= :few THEN interval '9 min'"
-        " ELSE interval '11 min' END",
+        "UPDATE pushjobs.jobs SET state = CAST(:state AS pushjobs.job_state),"
+        " closed_at = now() - CASE WHEN id <= :few THEN interval '9 min' ELSE interval '11 min' END",
+        state=state,
         few=FEW,
     )
     assert look(runtime) == []

@@ -156,7 +156,6 @@ def test_whoever_stood_still_writes_nothing_old(
         ask(runtime, "DELETE FROM pushjobs.pauses")
         let_look(runtime)
         assert runtime.alerts._looking.look() == []
-        return None
 
     monkeypatch.setattr(slow.alerts._looking, "_rate", overtake)
     assert slow.alerts._looking.look() == []
@@ -327,7 +326,7 @@ def test_the_address_is_told_to_nobody(environment: dict[str, str], runtime: Run
     assert "alerts_not_told" in done.stderr
     assert len(robot.taken) == 1
     rows = ask(runtime, "SELECT t::text FROM pushjobs.alert_addresses t")
-    for text in (done.stdout + done.stderr, str(rows), repr(runtime.settings), repr(runtime.alerts._addresses)):
+    for text in (done.stdout + done.stderr, str(rows), repr(runtime.settings), repr(runtime.alerts._telling.addresses)):
         assert KEY not in text
     assert KEY in environment["PUSHJOBS_ALERT_URL"]
 
