@@ -7,6 +7,9 @@ from contextlib import suppress
 __all__ = ["Watch"]
 
 _EVERY_SECONDS = 5.0
+_FIRST_SECONDS = 15.0
+"""By then whatever is started together has started: a beat that did not tick yet is not silent."""
+
 _LAST_SECONDS = 5.0
 
 
@@ -19,7 +22,7 @@ class Watch:
         self._thread = threading.Thread(target=self._keep_watching, name="pushjobs-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first look comes after some seconds, when this process has other things behind it."""
+        """Begin; the first look comes after a while."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -29,8 +32,9 @@ class Watch:
             self._thread.join(_LAST_SECONDS)
 
     def _keep_watching(self) -> None:
-        while not self._leaves.wait(_EVERY_SECONDS):
-            with suppress(
-                Exception
-            ):  # without the database nothing can be noted; a thread that ended would see nothing
+        wait = _FIRST_SECONDS
+        while not self._leaves.wait(wait):
+            wait = _EVERY_SECONDS
+            # Without the database nothing can be noted; a thread that ended would see nothing any more.
+            with suppress(Exception):
                 self._watch()

@@ -9,6 +9,7 @@ import pytest
 
 from pushjobs import clock
 from pushjobs.runtime import Runtime
+from pushjobs.store import examining
 from tests.acceptance.installation import Up, command_of, is_running, news, wait_for
 from tests.integration.own_door import OwnDoor
 
@@ -41,13 +42,20 @@ def told(monitor: OwnDoor, kind: str) -> list[str]:
     return [alert["what"] for alert in alerts if alert["kind"] == kind]
 
 
+def beat_age(push: Runtime) -> float:
+    """Return how many seconds ago the last release tick was."""
+    with push.database.transaction() as connection:
+        return examining.heartbeat_age(connection) or 0.0
+
+
 def processes(up: Up, word: bytes) -> list[int]:
     """Return the installation's processes of that command."""
     return [pid for pid in up.applications() if word in command_of(pid)]
 
 
-def test_a_beat_that_stands_still_is_told_within_seconds(up: Up, monitor: OwnDoor) -> None:
+def test_a_beat_that_stands_still_is_told_within_seconds(up: Up, push: Runtime, monitor: OwnDoor) -> None:
     """Beat stopped: one message within 30 s, from whoever keeps watch; beat again: one that it is over."""
+    wait_for("beat ticks", lambda: beat_age(push) < 2.0)
     [beat] = processes(up, b"\0beat\0")
     stopped_at = clock.monotonic()
     os.kill(beat, signal.SIGSTOP)

@@ -11,9 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from pushjobs.alerts.addresses import Robot, read_address
 from pushjobs.alerts.messages import body_of, trial_body
+from pushjobs.cli.program import app
 from pushjobs.domain.alert import RULES, Alert, AlertKind, Notice, What
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -153,3 +156,15 @@ def test_every_alert_has_a_heading_to_look_up() -> None:
     """The page has one heading for each kind, by the name that stands in the message, and no other of that form."""
     headings = re.findall(r"^### `(\w+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert headings == list(AlertKind)
+
+
+def test_every_command_that_is_advised_exists() -> None:
+    """What a message or the page tells to run is a command of the terminal's."""
+    text = PAGE.read_text(encoding="utf-8") + " ".join(rule.advice for rule in RULES.values())
+    commands = set(re.findall(r"pushjobs ((?:[a-z][a-z-]*(?: |`|$))+)", text, re.MULTILINE))
+    assert {"doctor`", "callback forward`"} <= commands
+    for command in commands:
+        found: object = typer.main.get_command(app)
+        for word in command.rstrip("` ").split():
+            assert isinstance(found, TyperGroup), command
+            found = found.commands[word]
