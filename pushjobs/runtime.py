@@ -13,14 +13,15 @@ from zoneinfo import ZoneInfo
 from pushjobs.acceptance import Acceptance
 from pushjobs.access import AccessTokens
 from pushjobs.account import Account
-from pushjobs.alerts import Alerts, AlertTelling, Looking, Outage, read_address
+from pushjobs.alerting import keep_watch
+from pushjobs.alerts import Alerts
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.auditing import AuditLog
 from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.campaigns.declared import campaigns_in
 from pushjobs.campaigns.expansion import Expansion
-from pushjobs.campaigns.fetching import IPAddress, Reach, anywhere, is_public
+from pushjobs.campaigns.fetching import Reach, anywhere, is_public
 from pushjobs.campaigns.opening import Opening
 from pushjobs.campaigns.parts import Parts
 from pushjobs.campaigns.ticking import Ticking
@@ -117,14 +118,7 @@ class Runtime:
     @cached_property
     def alerts(self) -> Alerts:
         """What is wrong, and who is told."""
-        connections, zone = self.connections, self.settings.zone
-        addresses = [read_address(each.get_secret_value()) for each in self.settings.alert_url]
-        looking = Looking(connections.database, rate=self._rate, unreadable=lambda: self.apps.unreadable, emit=emit)
-        telling = AlertTelling(
-            connections.database, lambda: connections.loop, lambda: self._alert_post, addresses, zone=zone, emit=emit
-        )
-        outage = Outage(lambda: connections.slots, telling.tell_unnoted)
-        return Alerts(connections.database, looking, telling, outage)
+        return keep_watch(self.connections, rate=self._rate, unreadable=lambda: self.apps.unreadable)
 
     @cached_property
     def access_tokens(self) -> AccessTokens:
@@ -372,15 +366,8 @@ class Runtime:
 
     @cached_property
     def _post(self) -> Post:
-        return self._make_post(anywhere if self.settings.private_webhooks else is_public)
-
-    @cached_property
-    def _alert_post(self) -> Post:
-        # The address is the installation's own word, and whoever is told is often within.
-        return self._make_post(anywhere)
-
-    def _make_post(self, may_connect: Callable[[IPAddress], bool]) -> Post:
         # Made on the loop, by the first call that there is.
+        may_connect = anywhere if self.settings.private_webhooks else is_public
         post = Post(Reach(may_connect=may_connect, seconds=5.0))
         self.connections.close_with(post.aclose)
         return post
