@@ -221,13 +221,13 @@ def http_page() -> str:
 
 def metrics_page() -> str:
     """Every figure at `/metrics`."""
-    rows = [(f"`{each.name}`", ", ".join(each.labels), each.words) for each in FIGURES]
+    rows = [(f"`{each.name}`", each.kind.value, ", ".join(each.labels), each.words) for each in FIGURES]
     return _page(
         "Metrics",
-        "Gauges at `/metrics` of the HTTP door, for a client that may `operate` all apps: read from SQL and the",
-        "broker, at most every 5 s, and the same at every door.",
+        "Figures at `/metrics` of the HTTP door, for a client that may `operate` all apps: read from SQL and the",
+        "broker, at most every 5 s, and the same at every door. So scrape one door, or any, and add none up.",
         "",
-        *_table(("name", "labels", "what it says"), rows),
+        *_table(("name", "kind", "labels", "what it says"), rows),
     )
 
 

@@ -44,12 +44,13 @@ from pushjobs.release import Releaser
 from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Sealer
+from pushjobs.summaries import Summaries
 from pushjobs.telemetry import emit
 from pushjobs.telling import Telling
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Retention, Upkeep
 from pushjobs.webhooks import Webhooks
-from pushjobs.wechat.tokens import prove_credentials
+from pushjobs.wechat.tokens import fetched, prove_credentials
 from pushjobs.witness import Witness
 from pushjobs.wording import Wording
 
@@ -177,13 +178,23 @@ class Runtime:
     @cached_property
     def figures(self) -> Figures:
         """How things stand, for a monitoring system."""
-        return Figures(self.connections.database, self.connections.publisher.lengths)
+        return Figures(
+            self.connections.database,
+            lengths=self.connections.publisher.lengths,
+            paces=lambda: {app.app.appid: app.limit().per_second for app in self.all_apps()},
+            tokens=lambda: fetched(self.connections.slots, [app.app.appid for app in self.all_apps()]),
+        )
 
     @cached_property
     def upkeep(self) -> Upkeep:
         """Rescues and prunes."""
         retention = Retention(days=self.settings.retention_days, dead_days=self.settings.dead_retention_days)
         return Upkeep(self.connections.database, retention=retention, emit=emit)
+
+    @cached_property
+    def summaries(self) -> Summaries:
+        """Keeps what pages read instead of all jobs."""
+        return Summaries(self.connections.database)
 
     @cached_property
     def keys(self) -> Keys:

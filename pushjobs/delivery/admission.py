@@ -19,6 +19,7 @@ from pushjobs.pace import Slot
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store import envelope, moves, pauses, releases, slices
 from pushjobs.store.database import Database, Transaction
+from pushjobs.store.releases import Bucket
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.store.slices import Candidate
 from pushjobs.telemetry import Emit
@@ -173,6 +174,11 @@ class Admission:
         ]
         with self._database.transaction() as connection:
             moves.apply(connection, back)
+
+    def others_wait(self, app_no: int, lane: Lane) -> bool:
+        """Whether jobs of other apps are released and due, and nobody has begun them."""
+        with self._database.transaction() as connection:
+            return releases.others_wait(connection, Bucket(app_no, lane))
 
     def _pauses(self, connection: Transaction, candidates: Sequence[Candidate]) -> tuple[list[Pause], bool]:
         """Return the pauses in force; and whether one job may pass as a probe, because all that hold are breakers."""

@@ -33,7 +33,7 @@ from pushjobs.domain.outcome import (
     Unknown,
 )
 from pushjobs.errors import Unreachable
-from pushjobs.store import moves, slices
+from pushjobs.store import moves
 from pushjobs.store.database import Database
 from pushjobs.store.moves import Move
 from pushjobs.telemetry import Emit
@@ -61,7 +61,7 @@ class Settlement:
         is_down = self._breakers.weigh(answers)
         for pause in itertools.chain(_PAUSES, itertools.repeat(_LONGEST_PAUSE)):
             try:
-                late = self._write(app_no, lane, answers, made, now, is_down=is_down)
+                late = self._write(app_no, answers, made, now, is_down=is_down)
             except Unreachable as error:
                 fault = type(error).__name__
                 self._emit(SettleRepeated(app_no=app_no, lane=lane, jobs=len(made), fault=fault))
@@ -75,7 +75,6 @@ class Settlement:
     def _write(
         self,
         app_no: int,
-        lane: Lane,
         answers: Sequence[Answer],
         made: Sequence[Move],
         now: datetime,
@@ -97,7 +96,6 @@ class Settlement:
             self._breakers.note(connection, app_no, answers, now, is_down=is_down)
             late = [move for move in made if move.id not in moved]
             moves.note_late(connection, late)
-            slices.note_settled(connection, app_no=app_no, lane=lane, jobs=len(moved))
         return len(late)
 
 

@@ -38,6 +38,7 @@ from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
 from pushjobs.store.schema import words as _words
+from pushjobs.store.summary_tables import census, census_taken, minutes, settlements, totals
 from pushjobs.store.user_tables import consents, erasures, recipients, template_days
 from pushjobs.store.webhook_tables import outcomes, webhooks
 
@@ -48,6 +49,8 @@ __all__ = [
     "audience_members",
     "audiences",
     "campaigns",
+    "census",
+    "census_taken",
     "clearances",
     "clients",
     "consents",
@@ -62,6 +65,7 @@ __all__ = [
     "job_history",
     "jobs",
     "metadata",
+    "minutes",
     "outcomes",
     "paces",
     "pauses",
@@ -73,6 +77,7 @@ __all__ = [
     "snapshots",
     "template_days",
     "templates",
+    "totals",
     "translations",
     "webhooks",
 ]
@@ -349,16 +354,4 @@ paces = Table(
     Column("slowed_to", Float, comment="A share of it, after WeChat said too fast; null: all of it"),
     Column("slowed_at", _moment, comment="When it was slowed; it recovers from there"),
     comment="The pace of each app, where it is not the setting's",
-)
-
-settlements = Table(
-    "settlements",
-    metadata,
-    Column("entry_no", BigInteger, Identity(), primary_key=True, comment="Order of entry"),
-    Column("at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When the slice was settled"),
-    Column("app_no", SmallInteger, nullable=False, comment="The app"),
-    Column("lane", _lane, nullable=False, comment="The lane"),
-    Column("jobs", Integer, nullable=False, comment="How many jobs the slice settled"),
-    Index("ix_settlements_at", "at"),
-    comment="One row a slice: what the last seconds drained, for back-pressure",
 )
