@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from docs import coverage, http_api
+from docs import commands, coverage, http_api
 from pushjobs.app_settings import AppSettings
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
@@ -240,6 +240,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "fields.md": fields_page,
     REFERENCE / "http.md": http_page,
     REFERENCE / "metrics.md": metrics_page,
+    REFERENCE / "cli.md": lambda: _page("The command line", *commands.lines(_table)),
 }
 """The generated pages: where each stands, and what writes it."""
 
