@@ -6,6 +6,7 @@ an open id or a content.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pushjobs.domain.campaign_events import (
     AudienceUnreadable,
@@ -77,6 +78,8 @@ __all__ = [
     "SettleBroke",
     "SettleRepeated",
     "SliceSettled",
+    "TokenFetched",
+    "TokenNeed",
     "TokenUnavailable",
 ]
 
@@ -182,6 +185,24 @@ class TokenUnavailable:
 
     appid: str
     fault: str
+
+
+class TokenNeed(StrEnum):
+    """Why WeChat was asked for an access token."""
+
+    NONE_KEPT = "none_kept"
+    """None was kept, or the one that was had run its time."""
+    NOT_ACCEPTED = "not_accepted"
+    """A call was refused with the one that was kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFetched:
+    """WeChat gave an access token, for all processes; `is_new` False: the one it had given before."""
+
+    appid: str
+    need: TokenNeed
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,5 +353,6 @@ Event = (
     | SettleBroke
     | SettleRepeated
     | SliceSettled
+    | TokenFetched
     | TokenUnavailable
 )
