@@ -115,6 +115,15 @@ class Settings(AppSettings, BaseSettings):
         description="The least of our own lines that are written: `debug`, `info`, `warning` or `error`. Of libraries "
         "those from `warning` on are, whatever stands here: below it they tell addresses with tokens.",
     )
+    trace_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Which share of the urgent jobs has a trace (the extra `tracing`); 0: no job has, of either lane.",
+    )
+    trace_bulk_share: float = Field(
+        default=0.001, ge=0, le=1, description="The same of bulk jobs, while some of the urgent ones have."
+    )
     access_log: bool = Field(default=True, description="Whether the HTTP doors write a log line for each request.")
     pass_through: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

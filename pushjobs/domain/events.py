@@ -81,6 +81,7 @@ __all__ = [
     "TokenFetched",
     "TokenNeed",
     "TokenUnavailable",
+    "TraceBroke",
 ]
 
 
@@ -203,6 +204,13 @@ class TokenFetched:
     appid: str
     need: TokenNeed
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceBroke:
+    """A job's trace could not be made, for a fault of ours; of a process's faults only the first is told of."""
+
+    fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,4 +363,5 @@ Event = (
     | SliceSettled
     | TokenFetched
     | TokenUnavailable
+    | TraceBroke
 )

@@ -51,6 +51,7 @@ from pushjobs.domain.events import (
     SettleRepeated,
     SliceSettled,
     TokenUnavailable,
+    TraceBroke,
 )
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.settings import LogFormat, LogLevel
@@ -64,7 +65,7 @@ _TROUBLE = (
     *(BatchDropped, CallBroke, CallbacksNotKept, CallbacksRefused, CallsMoved),
     *(CatalogueUnread, ContentsUnchecked, DatabaseSteppedBack, EventsUnreadable, JobsUnpublished),
     *(MessageUnreadable, Paused, PushesNotTaken, RequestsFailed, RequestsNotAccepted, SettleBroke, SettleRepeated),
-    TokenUnavailable,
+    *(TokenUnavailable, TraceBroke),
 )
 _USUAL = (JobsReleased,)
 _USUAL_IF_WELL = (SliceSettled, EventsApplied)
@@ -88,6 +89,8 @@ def configure(form: LogFormat | None = None, level: LogLevel = LogLevel.INFO, st
     root = logging.getLogger()
     root.handlers = [_handler(form, stream or sys.stderr)]
     root.setLevel(logging.WARNING)
+    # Its exporter warns of each try; that it gave a batch up is enough.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     ours = logging.getLogger(_OURS)
     ours.handlers, ours.propagate = [], True
     ours.setLevel(level.upper())
