@@ -49,7 +49,7 @@ from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Sealer
 from pushjobs.summaries import Summaries
-from pushjobs.telemetry import emit
+from pushjobs.telemetry import emit, start_tracing
 from pushjobs.telling import Telling
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Retention, Upkeep
@@ -76,6 +76,7 @@ class Runtime:
         self._is_draining = is_draining
         self._lock = threading.Lock()
         self._connected: dict[str, ConnectedApp] = {}
+        self._stop_tracing = start_tracing(settings, lambda: self.connections.lookup.fingerprint)
 
     @cached_property
     def apps(self) -> Apps:
@@ -285,6 +286,7 @@ class Runtime:
             with suppress(PushJobsError):
                 self.witness.beat()
         self.connections.close()
+        self._stop_tracing()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -10,6 +10,7 @@ import binascii
 import json
 import os
 import re
+from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -22,7 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pushjobs.app_settings import AppSettings
 from pushjobs.errors import Misconfigured, NotRunning
 
-__all__ = ["LEASE_SECONDS", "Settings", "environment", "forget_environment", "given", "load"]
+__all__ = ["LEASE_SECONDS", "LogFormat", "LogLevel", "Settings", "environment", "forget_environment", "given", "load"]
 
 LEASE_SECONDS = 15.0
 """How long a worker may hold a job. With the rescue tick it bounds how soon a death is decided (20 s)."""
@@ -38,6 +39,22 @@ _SPARE_WECHAT = ("https://api2.weixin.qq.com",)
 _NONE = "none"
 _ALERT_URL = re.compile(r"(?:(?:wecom|dingtalk)\+)?(https?://\S+)", re.ASCII)
 _PATH = re.compile(r"/[\w./-]{1,200}", re.ASCII)
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """How much a log line matters."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 class Settings(AppSettings, BaseSettings):
@@ -94,6 +111,23 @@ class Settings(AppSettings, BaseSettings):
         default=(),
         description="Comma-separated addresses and networks, such as `10.0.0.0/8`, of proxies before the HTTP doors: "
         "from them alone `X-Forwarded-For` and `X-Forwarded-Proto` count.",
+    )
+    log_format: LogFormat | None = Field(
+        default=None, description="`json` or `console`; unset: `console` where it goes to a terminal, else `json`."
+    )
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO,
+        description="The least of our own lines that are written: `debug`, `info`, `warning` or `error`. Of libraries "
+        "those from `warning` on are, whatever stands here: below it they tell addresses with tokens.",
+    )
+    trace_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Which share of the urgent jobs has a trace (the extra `tracing`); 0: no job has, of either lane.",
+    )
+    trace_bulk_share: float = Field(
+        default=0.001, ge=0, le=1, description="The same of bulk jobs, while some of the urgent ones have."
     )
     access_log: bool = Field(default=True, description="Whether the HTTP doors write a log line for each request.")
     pass_through: Annotated[tuple[str, ...], NoDecode] = Field(

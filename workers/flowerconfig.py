@@ -4,6 +4,15 @@ The JSON API shows raw arguments whatever stands here, so what must not be seen 
 job ids (`pushjobs.queue`), and an intake's payload is sealed (`pushjobs.intake`).
 """
 
+from pushjobs import settings as ours
+from pushjobs.telemetry import logs
+
+_given = ours.load()
+logs.configure(_given.log_format, _given.log_level)
+
+# Its own lines from warnings on, in our form: what it says below that is its banner.
+logging = "warning"
+
 # Looking, not acting: with POST on the API anybody who knows the password could run any task.
 read_only = True
 

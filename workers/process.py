@@ -16,9 +16,10 @@ from pathlib import Path
 from types import FrameType
 
 from celery.signals import (
+    celeryd_init,
+    setup_logging,
     task_postrun,
     task_prerun,
-    worker_init,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
@@ -62,9 +63,13 @@ def _is_draining() -> bool:
     return _Child.is_told or bool(_parent_leaves.value)
 
 
-@worker_init.connect
-def _begin(**_: object) -> None:
-    logs.configure()
+# As soon as there is a worker, for it may warn before it sets its logging up.
+@celeryd_init.connect
+@setup_logging.connect
+def _log(**_: object) -> None:
+    """Have Celery's lines, of the worker and of beat, written as ours are; `--loglevel` counts for nothing then."""
+    configured = settings.load()
+    logs.configure(configured.log_format, configured.log_level)
 
 
 @worker_process_init.connect

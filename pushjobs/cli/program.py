@@ -39,34 +39,6 @@ __all__ = ["FAILURES", "app", "main"]
 FAILURES = (CallRefused, Undecryptable, Unreachable)
 """Errors that are nobody's misuse: what was asked for might have worked."""
 
-<<<<<<< HEAD
-app = typer.Typer(
-    name="pushjobs",
-    help="Scheduled push for WeChat Mini Programs: durable, on the second, never twice.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    # A traceback is for our own mistakes only, and then in full.
-    pretty_exceptions_enable=False,
-)
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    *(demo, up, sandbox, chaos),
-    *(send, jobs, show, why, cancel, reschedule),
-    *(replay, resolve, pause, resume, pauses, pace, quota, forget, doctor),
-)
-for command in _COMMANDS:
-    app.command()(command)
-app.add_typer(alerts)
-app.add_typer(apps)
-app.add_typer(campaign)
-app.add_typer(client)
-app.add_typer(consent)
-app.add_typer(callback)
-app.add_typer(template)
-app.add_typer(wechat)
-app.add_typer(keys)
-app.add_typer(database)
-=======
 
 def _each_of_one_app(*commands: Command) -> tuple[Command, ...]:
     return tuple(of_one_app(each) for each in commands)
@@ -77,7 +49,10 @@ _COMMANDS: Mapping[str, tuple[Command, ...]] = {
     "Jobs": _each_of_one_app(send, jobs, show, why, cancel, reschedule, replay, resolve),
     "Operate": (doctor, *_each_of_one_app(pause, resume, pauses, pace, quota, forget), completion),
 }
-_GROUPS: tuple[typer.Typer, ...] = (campaign, template, consent, callback, wechat, apps, client, keys, database)
+_GROUPS: tuple[typer.Typer, ...] = (
+    *(campaign, template, consent, callback, wechat, apps, client),
+    *(alerts, keys, database),
+)
 _OF_ONE_APP = (campaign, template, consent, callback, wechat)
 
 
@@ -120,7 +95,6 @@ def _complete(group: typer.Typer, path: tuple[str, ...] = (), *, takes_appid: bo
 
 app = _assembled()
 _complete(app)
->>>>>>> terminal
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ NODES = ("ticks", "urgent", "bulk")
 SANDBOX_CREDENTIALS = ("wxsandbox00000000", "sandbox-secret")
 """Appid and secret of the app that a fresh sandbox knows."""
 
-_CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
+# Quiet: its banners are no lines of a log.
+_CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "workers.app")
 _WORKER = (*_CELERY, "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING", "-E")
 
 _PATIENCE = 5.0
