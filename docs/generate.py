@@ -64,7 +64,7 @@ def settings_page() -> str:
     return _page(
         "Settings",
         "Environment variables. An empty one counts as unset. A wrong one ends the process with a line that names the",
-        "variable and not its value.",
+        "variable and not its value. What is secret is better kept in files: see `PUSHJOBS_SECRETS_DIR`.",
         "",
         *_table(("variable", "default", "takes", "meaning"), [rows[name] for name in rows if name not in of_apps]),
         "",

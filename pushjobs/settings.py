@@ -1,8 +1,9 @@
 """Every setting, and the only reader of the environment.
 
-Each is an environment variable with the prefix `PUSHJOBS_`. Two sources fill what is unset: the file of addresses and
-the file of keys that the embedded servers write under `PUSHJOBS_DIRECTORY`. Nothing here connects to anything; whoever
-asks for an address that is neither set nor running gets `NotRunning`, with what to do.
+Each is an environment variable with the prefix `PUSHJOBS_`, or a file of `PUSHJOBS_SECRETS_DIR` that is called like
+it. Two sources fill what is unset: the file of addresses and the file of keys that the embedded servers write under
+`PUSHJOBS_DIRECTORY`. Nothing here connects to anything; whoever asks for an address that is neither set nor running
+gets `NotRunning`, with what to do.
 """
 
 import base64
@@ -39,6 +40,8 @@ _SPARE_WECHAT = ("https://api2.weixin.qq.com",)
 _NONE = "none"
 _ALERT_URL = re.compile(r"(?:(?:wecom|dingtalk)\+)?(https?://\S+)", re.ASCII)
 _PATH = re.compile(r"/[\w./-]{1,200}", re.ASCII)
+_PASSWORD = re.compile(r"[!-~]{8,200}")
+_SECRETS_DIR = "secrets_dir"
 
 
 class LogFormat(StrEnum):
@@ -63,6 +66,11 @@ class Settings(AppSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     directory: Path = Field(default=Path(".pushjobs"), description="Where the embedded servers keep everything.")
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="A directory of files that hold settings, each called like its variable in small letters, such as "
+        "`pushjobs_lookup_key`; what is set as a variable is not read from there.",
+    )
     database_url: str | None = Field(default=None, description="PostgreSQL; unset: the embedded one.")
     database_pool_size: int = Field(
         default=5, ge=1, le=100, description="Connections a process keeps to PostgreSQL, and as many more while busy."
@@ -135,6 +143,10 @@ class Settings(AppSettings, BaseSettings):
         description="Comma-separated paths of WeChat's, such as `/wxa/msg_sec_check`, that clients may call through us "
         "beside sends and templates; JSON only.",
     )
+    flower_password: SecretStr | None = Field(
+        default=None, description="Flower's, for its user `pushjobs`; unset: `up` makes one up, and shows it."
+    )
+    flower_read_only: bool = Field(default=True, description="Whether Flower shows only, and does nothing.")
     url: str | None = Field(default=None, description="For `pushjobs.client`: the address of the HTTP door.")
     client_id: str | None = Field(default=None, description="For `pushjobs.client`: the id of a client of that door.")
     client_key: SecretStr | None = Field(default=None, description="For `pushjobs.client`: that client's key.")
@@ -184,6 +196,13 @@ class Settings(AppSettings, BaseSettings):
                 ip_network(network)
             except ValueError:
                 raise ValueError("holds what is no address and no network such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("flower_password")
+    @classmethod
+    def _is_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _PASSWORD.fullmatch(value.get_secret_value()):
+            raise ValueError("is no password that Flower takes: 8 to 200 letters, digits and signs of ASCII")
         return value
 
     @field_validator("encryption_keys")
@@ -244,6 +263,13 @@ class Settings(AppSettings, BaseSettings):
         return self.wechat_appid, self.wechat_secret.get_secret_value()
 
     @property
+    def require_flower_password(self) -> str:
+        """Flower's password; raises Misconfigured where it is missing: nobody is let in without one."""
+        if self.flower_password is None:
+            raise Misconfigured("PUSHJOBS_FLOWER_PASSWORD is not set: Flower would be open to everybody")
+        return self.flower_password.get_secret_value()
+
+    @property
     def require_encryption_keys(self) -> tuple[bytes, ...]:
         """The key ring, newest first; raises Misconfigured where it is empty."""
         if not self.encryption_keys:
@@ -297,9 +323,28 @@ def forget_environment() -> None:
 
 def _validated(values: dict[str, Any]) -> Settings:
     try:
-        return Settings(**values)
+        return Settings(**_secrets(), **values)
     except ValidationError as error:
         raise Misconfigured("; ".join(_fault(item) for item in error.errors(include_input=False))) from None
+
+
+def _secrets() -> dict[str, Any]:
+    """Read the files of the directory of secrets whose variables are not set; an empty one counts as not there."""
+    variables = {name.lower(): value for name, value in os.environ.items() if value}
+    given = variables.get(f"{_PREFIX}{_SECRETS_DIR}".lower())
+    if given is None:
+        return {}
+    if not (directory := Path(given)).is_dir():
+        raise Misconfigured("PUSHJOBS_SECRETS_DIR: is no directory")
+    found = {}
+    for name in Settings.model_fields.keys() - {_SECRETS_DIR}:
+        path = directory / f"{_PREFIX}{name}".lower()
+        if path.name not in variables and path.exists():
+            try:
+                found[name] = path.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise Misconfigured(f"{path} cannot be read ({type(error).__name__}): mend or remove it") from None
+    return {name: value for name, value in found.items() if value}
 
 
 def _fault(item: ErrorDetails) -> str:
