@@ -67,6 +67,10 @@ DELETE FROM pushjobs.audiences WHERE audience_no IN (
          WHERE m.audience_no = a.audience_no AND m.member_no >= a.first_member
            AND m.member_no <= coalesce(a.last_member, {_BEYOND_MEMBERS}))
      ORDER BY a.audience_no LIMIT :limit FOR UPDATE OF a SKIP LOCKED)"""),  # noqa: S608 - constants of ours, no input
+    # Their notices go with them; an address that was silent for longer than that is told what is open, and no more.
+    statement("""
+DELETE FROM pushjobs.alerts WHERE alert_no IN (
+    SELECT alert_no FROM pushjobs.alerts WHERE ended_at < now() - interval '30 days' LIMIT :limit)"""),
 )
 """What goes by an age of its own, each by an index that finds it."""
 

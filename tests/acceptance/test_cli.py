@@ -220,7 +220,7 @@ def test_a_csv_is_accepted_but_for_its_bad_rows(terminal: Terminal, tmp_path: Pa
 def test_the_article_s_request_goes_out(terminal: Terminal) -> None:
     """A file with WeChat's own legacy body is sent as it is, less `time`; options go over its fields."""
     touser = user()
-    request = ["--request", str(EXAMPLES / "article-request.json"), "--template-id", LEGACY_REFUND]
+    request = ["--from", str(EXAMPLES / "article-request.json"), "--template-id", LEGACY_REFUND]
     terminal.read("send", *request, "--touser", touser)
     body = terminal.wait_for_arrival(touser)
     assert body.keys() == {"touser", "template_id", "page", "form_id", "data"}
@@ -230,7 +230,7 @@ def test_the_article_s_request_goes_out(terminal: Terminal) -> None:
 def test_a_form_id_serves_once_and_a_payment_s_three_times(terminal: Terminal) -> None:
     """One message more than the id of a form or a payment serves is refused in one line, naming the jobs before it."""
     tomorrow = (clock.now() + timedelta(days=1)).isoformat()
-    request = ["send", "--request", str(EXAMPLES / "article-request.json"), "--time", tomorrow, "--touser", user()]
+    request = ["send", "--from", str(EXAMPLES / "article-request.json"), "--time", tomorrow, "--touser", user()]
     for kind, messages in (("form", 1), ("prepay", 3)):
         legacy = [*request, "--template-id", LEGACY_REFUND, "--form-id", f"wx{uuid4().hex}", "--form-id-kind", kind]
         jobs = [str(terminal.read(*legacy)["id"]) for _ in range(messages)]
@@ -278,4 +278,4 @@ def test_the_tables_are_up_to_date(terminal: Terminal) -> None:
     assert status["is_current"]
     assert status["revision"] == status["needed"]
     assert terminal.run("db", "upgrade").status == 0
-    assert "nonsense" in terminal.refused("db", "downgrade", "nonsense")
+    assert "nonsense" in terminal.refused("db", "downgrade", "nonsense", "--yes")
