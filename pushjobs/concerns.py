@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pushjobs.doctor import Doctor
+from pushjobs.domain.alert import Alert, AlertKind, Severity
 from pushjobs.domain.job import JobState
 from pushjobs.domain.pause import Pause, PauseReason
 from pushjobs.errors import PushJobsError
@@ -30,6 +31,22 @@ _FULL_SHARE = 0.8
 """From this share of its pace on an app has no capacity to spare: what waits, waits for the pace."""
 
 _FULL_DAY = 0.9
+
+
+SAID_OTHERWISE = frozenset(
+    {
+        *(AlertKind.DATABASE_SILENT, AlertKind.BEAT_SILENT),
+        *(
+            AlertKind.APP_PAUSED,
+            AlertKind.WECHAT_DOWN,
+            AlertKind.DAY_OVER,
+            AlertKind.TEMPLATE_PAUSED,
+            AlertKind.RESTORED,
+        ),
+        *(AlertKind.JOBS_LATE, AlertKind.JOBS_IN_DOUBT, AlertKind.JOBS_DEAD),
+    }
+)
+"""Kinds of alerts that the figures show by themselves, as they are this moment."""
 
 
 class Level(StrEnum):
@@ -56,11 +73,16 @@ class ConcernKind(StrEnum):
     IN_DOUBT = "in_doubt"
     DEAD = "dead"
     CALLBACKS_WAITING = "callbacks_waiting"
+    ALERT = "alert"
+    """One that is open and is none of the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """One of those. `figures` go into its words; `pause`: the pause that it is; `detail`: a part's own words."""
+    """One of those. `figures` go into its words; `pause`: the pause that it is.
+
+    `detail` and `advice`: what an alert or a check says itself.
+    """
 
     kind: ConcernKind
     level: Level
@@ -69,6 +91,7 @@ class Concern:
     seconds: float | None = None
     pause: Pause | None = None
     detail: str = ""
+    advice: str = ""
 
 
 def look(doctor: Doctor) -> Mapping[str, str]:
@@ -84,10 +107,14 @@ def look(doctor: Doctor) -> Mapping[str, str]:
     return found
 
 
-def concerns(now: Now, troubles: Mapping[str, str]) -> Sequence[Concern]:
-    """Return what is wrong and what wants care, the worst first; nothing where everything is well."""
+def concerns(now: Now, troubles: Mapping[str, str], alerts: Sequence[Alert] = ()) -> Sequence[Concern]:
+    """Return what is wrong and what wants care, the worst first; nothing where everything is well.
+
+    `troubles`: checks that fail, with their words; `alerts`: the open ones.
+    """
     found = [
         *_of_parts(now, troubles),
+        *(_of_alert(each) for each in alerts if each.kind not in SAID_OTHERWISE),
         *(each for app in now.apps for each in _of_app(app)),
         *(each for lane in now.lanes for each in _of_lane(now, lane)),
         *_of_jobs(now),
@@ -103,6 +130,17 @@ def _of_parts(now: Now, troubles: Mapping[str, str]) -> Iterator[Concern]:
     for queue, length in (now.queues or {}).items():
         if length > _LONG_QUEUE:
             yield Concern(kind=ConcernKind.QUEUE_LONG, level=Level.CARE, figures={"queue": queue, "count": length})
+
+
+def _of_alert(alert: Alert) -> Concern:
+    return Concern(
+        kind=ConcernKind.ALERT,
+        level=Level.WRONG if alert.rule.severity is Severity.CRITICAL else Level.CARE,
+        appid=alert.appid or None,
+        figures={"alert": alert.kind.value},
+        detail=alert.detail,
+        advice=alert.rule.advice,
+    )
 
 
 def _of_app(app: AppNow) -> Iterator[Concern]:

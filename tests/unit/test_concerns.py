@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pushjobs.concerns import ConcernKind, Level, concerns
+from pushjobs.domain.alert import Alert, AlertKind
 from pushjobs.domain.job import Lane
 from pushjobs.domain.pause import Pause, PauseReason
 from pushjobs.inspection import AppQuota, QuotaSource
@@ -129,3 +130,16 @@ def test_what_paused_by_itself_is_wrong_and_what_somebody_paused_is_not() -> Non
 def test_a_beat_that_is_silent_is_said_once() -> None:
     """Where the check of the heartbeat fails, its age is not said on top of it."""
     assert kinds(replace(WELL, beat_age=60.0), {"beat": "the last release tick was 60 s ago"}) == ["check"]
+
+
+def test_an_alert_is_said_unless_the_figures_show_it() -> None:
+    """An open alert counts as bad as it is; one that stands there as a pause or a number is not said again."""
+    alerts = [
+        Alert(alert_no=n, kind=kind, appid="", subject="", detail="x", since=AT, seen_at=AT, ended_at=None)
+        for n, kind in enumerate((AlertKind.RUN_FAILED, AlertKind.KEY_MISSING, AlertKind.APP_PAUSED))
+    ]
+    found = concerns(WELL, {}, alerts)
+    assert [(each.figures["alert"], each.level) for each in found] == [
+        ("key_missing", Level.WRONG),
+        ("run_failed", Level.CARE),
+    ]

@@ -8,7 +8,8 @@ from string import Formatter
 import pytest
 from jinja2 import Environment
 
-from pushjobs.concerns import ConcernKind, Level
+from pushjobs.concerns import SAID_OTHERWISE, ConcernKind, Level
+from pushjobs.domain.alert import AlertKind
 from pushjobs.domain.campaign import Missed, RunReason, RunState
 from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.content_check import CheckPolicy, ContentCheck
@@ -35,7 +36,8 @@ OF_WORDS = {
     "step": Transition,
     "act": Act,
     "notice": Act,
-    "concern_do": (kind for kind in ConcernKind if kind is not ConcernKind.PAUSED),
+    "concern_do": (kind for kind in ConcernKind if kind not in {ConcernKind.PAUSED, ConcernKind.ALERT}),
+    "alert": (kind for kind in AlertKind if kind not in SAID_OTHERWISE),
     "level": Level,
     "pause": PauseReason,
     "hold": (kind for kind in HoldKind if kind is not HoldKind.PAUSE),

@@ -20,7 +20,7 @@ _LOST = (Transition.GIVE_UP, Transition.DOUBT)
 
 def _now(visit: Visit) -> Answer:
     now = _within(visit, Overview(visit.runtime).now(visit.seen))
-    found = concerns(now, {} if visit.is_narrow else _troubles(visit))
+    found = concerns(now, _troubles(visit), () if visit.is_narrow else visit.runtime.alerts.listed())
     campaigns = visit.may.campaigns
     # The present minute is not over: beside the others it would look like a fall.
     minutes = now.minutes[:-1]
@@ -40,6 +40,8 @@ def _now(visit: Visit) -> Answer:
 
 def _troubles(visit: Visit) -> Mapping[str, str]:
     """Return what failed when it was looked at last: workers are waited for a second until they answer."""
+    if visit.is_narrow:
+        return {}
     doctor = Doctor(visit.runtime)
     found = visit.errands.lately("look", lambda: look(doctor), fresh=_LOOK_SECONDS)
     return found if isinstance(found, Mapping) else {}

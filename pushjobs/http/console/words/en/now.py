@@ -52,6 +52,13 @@ WORDS: Mapping[str, str] = {
     "concern.dead": "{count} job is dead.|{count} jobs are dead.",
     "concern.callbacks_waiting": "{count} callback of WeChat is not applied yet.|"
     "{count} callbacks of WeChat are not applied yet.",
+    "alert.token_unavailable": "WeChat gives no access token",
+    "alert.key_missing": "What is stored cannot be decrypted",
+    "alert.unlisted_code": "WeChat answers a code that no page lists",
+    "alert.callbacks_not_taken": "The app's own door takes no callbacks",
+    "alert.outcomes_not_taken": "A client's webhook takes nothing",
+    "alert.run_failed": "A campaign's run came to nothing",
+    "alert.campaign_not_taken": "A campaign in code is not taken",
     "concern_do.check": "Run pushjobs doctor on the machine: it says what to do.",
     "concern_do.beat_silent": "Without ticks nothing leaves: run beat, and a worker for pushjobs.ticks that keeps up.",
     "concern_do.queue_long": "Run more workers for it, or look into their log.",
