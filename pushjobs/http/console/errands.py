@@ -18,6 +18,7 @@ __all__ = ["Errand", "Errands"]
 _THREADS = 3
 _MOST = 20
 _KEPT_SECONDS = 3600.0
+_LATELY_TIMES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Errands:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="errand")
         self._lock = threading.Lock()
         self._errands: dict[tuple[str, str], Errand] = {}
-        self._lately: dict[str, tuple[Errand, object | None]] = {}
+        self._lately: dict[str, list[Errand]] = {}
 
     def begin(self, client_id: str, name: str, work: Callable[[], object], *, wait: float) -> None:
         """Begin an errand, and give it some seconds to be done at once; raises NotPossible where there are too many."""
@@ -58,18 +59,20 @@ class Errands:
             return self._errands.get((client_id, name))
 
     def lately(self, name: str, work: Callable[[], object], *, fresh: float) -> object | None:
-        """Return what some work gave last, None: nothing yet, or it failed; what is older is done again meanwhile.
+        """Return what some work gave last, None: not lately, or it failed; after `fresh` seconds it is done again.
 
-        For what a page shows and does not wait for. It is everybody's.
+        For what a page shows and does not wait for: whoever asks first, or after a while, is told nothing yet. It is
+        everybody's.
         """
         with self._lock:
-            known, last = self._lately.get(name, (None, None))
-            if known is not None and known.future.done():
-                last = None if known.future.exception() else known.future.result()
-            if known is None or (known.future.done() and known.seconds > fresh):
-                known = Errand(future=self._threads.submit(work), began=clock.monotonic())
-            self._lately[name] = (known, last)
-        return last
+            errands = self._lately.setdefault(name, [])
+            if not errands or (errands[-1].future.done() and errands[-1].seconds > fresh):
+                errands.append(Errand(future=self._threads.submit(work), began=clock.monotonic()))
+                del errands[:-2]
+            for each in reversed(errands):
+                if each.future.done() and each.seconds < _LATELY_TIMES * fresh:
+                    return None if each.future.exception() else each.future.result()
+        return None
 
     def close(self) -> None:
         """Begin nothing more; what is under way ends by itself."""

@@ -20,13 +20,15 @@ _LOST = (Transition.GIVE_UP, Transition.DOUBT)
 
 def _now(visit: Visit) -> Answer:
     now = _within(visit, Overview(visit.runtime).now(visit.seen))
-    found = concerns(now, _troubles(visit), () if visit.is_narrow else visit.runtime.alerts.listed())
+    troubles = _troubles(visit)
+    found = concerns(now, troubles or {}, () if visit.is_narrow else visit.runtime.alerts.listed())
     campaigns = visit.may.campaigns
     # The present minute is not over: beside the others it would look like a fall.
     minutes = now.minutes[:-1]
     values = {
         "stands": now,
         "concerns": found,
+        "is_asking": troubles is None,
         "is_wrong": any(each.level is Level.WRONG for each in found),
         "charts": {"throughput": _throughput(visit, minutes), "lateness": _lateness(visit, minutes)},
         "last": minutes[-1],
@@ -38,13 +40,13 @@ def _now(visit: Visit) -> Answer:
     return Shown(template="_now.html" if visit.is_part else "now.html", values=values)
 
 
-def _troubles(visit: Visit) -> Mapping[str, str]:
-    """Return what failed when it was looked at last: workers are waited for a second until they answer."""
+def _troubles(visit: Visit) -> Mapping[str, str] | None:
+    """Return what failed when it was looked at last, None: it is being looked at; workers take a second to answer."""
     if visit.is_narrow:
         return {}
     doctor = Doctor(visit.runtime)
     found = visit.errands.lately("look", lambda: look(doctor), fresh=_LOOK_SECONDS)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, Mapping) else None
 
 
 def titles(visit: Visit) -> dict[str, str | None]:

@@ -9,6 +9,7 @@ WORDS: Mapping[str, str] = {
     "now.as_of": "as of",
     "now.stale": "These figures are old: the console has not answered for a while.",
     "now.well": "All is well.",
+    "now.asking": "Nothing is wrong so far; workers are being asked.",
     "now.wrong": "{count} thing needs you now.|{count} things need you, the worst first.",
     "now.care": "Messages leave. {count} thing waits for somebody.|Messages leave. {count} things wait for somebody.",
     "now.sent_last": "sent in the last minute",

@@ -9,6 +9,7 @@ WORDS: Mapping[str, str] = {
     "now.as_of": "截至",
     "now.stale": "以下数字已过时：控制台有一段时间没有响应。",
     "now.well": "一切正常。",
+    "now.asking": "目前没有发现问题；正在询问工作进程。",
     "now.wrong": "有 {count} 件事需要立即处理，最严重的在前。",
     "now.care": "消息在正常发出，有 {count} 件事等待处理。",
     "now.sent_last": "上一分钟发送",
