@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from docs import commands, coverage, http_api
+from docs import commands, coverage, http_api, log_lines
 from pushjobs.app_settings import AppSettings
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
@@ -64,7 +64,7 @@ def settings_page() -> str:
     return _page(
         "Settings",
         "Environment variables. An empty one counts as unset. A wrong one ends the process with a line that names the",
-        "variable and not its value.",
+        "variable and not its value. What is secret is better kept in files: see `PUSHJOBS_SECRETS_DIR`.",
         "",
         *_table(("variable", "default", "takes", "meaning"), [rows[name] for name in rows if name not in of_apps]),
         "",
@@ -231,6 +231,11 @@ def metrics_page() -> str:
     )
 
 
+def events_page() -> str:
+    """Every event that the log may tell, its level, its fields and what they mean."""
+    return _page("Events in the log", *log_lines.lines(_table))
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "settings.md": settings_page,
     REFERENCE / "lifecycle.md": lifecycle_page,
@@ -241,6 +246,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "http.md": http_page,
     REFERENCE / "metrics.md": metrics_page,
     REFERENCE / "cli.md": lambda: _page("The command line", *commands.lines(_table)),
+    REFERENCE / "events.md": events_page,
 }
 """The generated pages: where each stands, and what writes it."""
 

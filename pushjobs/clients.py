@@ -24,7 +24,7 @@ from pushjobs.store import clients as stored
 from pushjobs.store.clients import StoredClient
 from pushjobs.store.database import Database
 
-__all__ = ["KEY_OVERLAP", "SEE_SECONDS", "Clients", "NewKey"]
+__all__ = ["KEY_OVERLAP", "SEE_SECONDS", "Clients", "NewKey", "hashed"]
 
 KEY_OVERLAP = timedelta(hours=24)
 """For how long a key goes on being good after another took its place."""
@@ -62,7 +62,7 @@ class Clients:
         Asks nobody: one that was added or given a key this second is known after the next `refresh`.
         """
         found = self._known.get(client_id)
-        given = _hashed(client_id, key[: _LONGEST_KEY + 1])
+        given = hashed(client_id, key[: _LONGEST_KEY + 1])
         hashes = (b"",) if found is None else found.key_hashes
         # All of them, and for an id that is none as well: how long it takes tells nothing.
         is_proven = any([hmac.compare_digest(each, given) for each in hashes])  # noqa: C419 - a generator would stop
@@ -126,7 +126,7 @@ class Clients:
         }
         key = _new_key()
         with self._database.transaction() as connection:
-            client = stored.add(connection, made, key_hash=_hashed(made["id"], key))
+            client = stored.add(connection, made, key_hash=hashed(made["id"], key))
         if client is None:
             raise NotPossible(f"there is a client {name!r} already: revoke it first, or take another name")
         return NewKey(client=client, key=key)
@@ -140,7 +140,7 @@ class Clients:
         overlap = 0.0 if at_once else KEY_OVERLAP.total_seconds()
         with self._database.transaction() as connection:
             key, client_id = _new_key(), stored.find_id(connection, named)
-            key_hash = _hashed(client_id or "", key)
+            key_hash = hashed(client_id or "", key)
             client = stored.rotate(connection, client_id or named, key_hash=key_hash, overlap_seconds=overlap)
         return NewKey(client=_found(client), key=key)
 
@@ -160,7 +160,7 @@ def _new_key() -> str:
     return secrets.token_hex(32)
 
 
-def _hashed(client_id: str, key: str) -> bytes:
+def hashed(client_id: str, key: str) -> bytes:
     """Return what is stored of a key; with the id in it, equal keys of two clients would not show."""
     return hashlib.sha256(f"{client_id}.{key}".encode(errors="replace")).digest()
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pushjobs.account import Account
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import KnownApp
+from pushjobs.browsing import Browsing
 from pushjobs.campaigns.parts import Parts
 from pushjobs.campaigns.stored import StoredAudiences
 from pushjobs.catalogue import Catalogue
@@ -110,6 +111,12 @@ class ConnectedApp:
             admittance=self._admittance,
             audiences=self.audiences,
         )
+
+    @cached_property
+    def browsing(self) -> Browsing:
+        """Its jobs, looked through by people."""
+        connections = self._connections
+        return Browsing(connections.database, self.terms, sealer=connections.sealer, lookup=connections.lookup)
 
     @cached_property
     def audiences(self) -> StoredAudiences:
@@ -275,7 +282,9 @@ class ConnectedApp:
     @cached_property
     def _tokens(self) -> TokenSource:
         connections = self._connections
-        return TokenSource(connections.client, connections.redis, appid=self.app.appid, secret=self.app.secret)
+        return TokenSource(
+            connections.client, connections.redis, appid=self.app.appid, secret=self.app.secret, tell=emit
+        )
 
     @cached_property
     def _wechat(self) -> AuthorisedClient:

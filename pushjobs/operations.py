@@ -30,7 +30,7 @@ from pushjobs.store.jobs import Filter
 from pushjobs.store.reopening import SEND_AGAIN_SECONDS
 from pushjobs.store.sealing import Lookup
 
-__all__ = ["Operations", "Policies", "Reopened", "Resolution", "Which"]
+__all__ = ["SEND_AGAIN_SECONDS", "Act", "Operations", "Policies", "Reopened", "Resolution", "Which"]
 
 _AT_ONCE = 1000
 _MOST_IDS = 10_000
@@ -46,6 +46,15 @@ class Resolution(StrEnum):
     """It arrived."""
     AGAIN = "again"
     """It did not arrive, or may arrive twice: send it again."""
+
+
+class Act(StrEnum):
+    """What an operator does to many jobs at once, in the words of the lifecycle."""
+
+    CANCEL = Transition.CANCEL.value
+    REPLAY = Transition.REPLAY.value
+    CONFIRM = Transition.CONFIRM.value
+    SEND_AGAIN = Transition.SEND_AGAIN.value
 
 
 class Which(TypedDict, total=False):
@@ -137,6 +146,35 @@ class Operations:
             )
 
         return self._reopen(Transition.SEND_AGAIN, change, ids, which)
+
+    def change(self, act: Act, ids: Sequence[JobId], *, expires: object = None) -> int:
+        """Do one thing to jobs that were chosen, a thousand a transaction; return how many changed.
+
+        Those to which it does not apply any more stay as they are, and so do those past their deadline unless `expires`
+        gives another.
+        """
+        change = self._change(act, expires)
+        changed = 0
+        for begin in range(0, len(ids), _AT_ONCE):
+            with self._database.transaction() as connection:
+                changed += len(change(connection, ids[begin : begin + _AT_ONCE]))
+        return changed
+
+    def _change(self, act: Act, expires: object) -> _Change:
+        if act is Act.CANCEL:
+            return jobs.cancel
+        if act is Act.CONFIRM:
+            return reopening.confirm
+        wait = SEND_AGAIN_SECONDS if act is Act.SEND_AGAIN else 0.0
+        earliest = clock.now() + timedelta(seconds=wait)
+        expires_at = None if expires is None else read_deadline(expires, earliest, self._terms.zone)
+
+        def reopen(connection: Transaction, chosen: Sequence[JobId]) -> set[JobId]:
+            if act is Act.REPLAY:
+                return reopening.replay(connection, chosen, expires_at=expires_at)
+            return reopening.send_again(connection, chosen, reason=Reason.RESOLVED, wait=wait, expires_at=expires_at)
+
+        return reopen
 
     def pause(
         self,

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 from pushjobs.acceptance import Acceptance
 from pushjobs.access import AccessTokens
 from pushjobs.account import Account
+from pushjobs.alerting import keep_watch
+from pushjobs.alerts import Alerts
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
+from pushjobs.auditing import AuditLog
 from pushjobs.campaigns.campaigns import Campaigns
 from pushjobs.campaigns.declared import campaigns_in
 from pushjobs.campaigns.expansion import Expansion
@@ -41,11 +44,12 @@ from pushjobs.posting import Post
 from pushjobs.producer import Producer
 from pushjobs.receipts import Door, Receipts
 from pushjobs.release import Releaser
+from pushjobs.sessions import Sessions
 from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Sealer
 from pushjobs.summaries import Summaries
-from pushjobs.telemetry import emit
+from pushjobs.telemetry import emit, start_tracing
 from pushjobs.telling import Telling
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Retention, Upkeep
@@ -72,6 +76,7 @@ class Runtime:
         self._is_draining = is_draining
         self._lock = threading.Lock()
         self._connected: dict[str, ConnectedApp] = {}
+        self._stop_tracing = start_tracing(settings, lambda: self.connections.lookup.fingerprint)
 
     @cached_property
     def apps(self) -> Apps:
@@ -90,6 +95,16 @@ class Runtime:
         return Clients(self.connections.database, self.apps)
 
     @cached_property
+    def sessions(self) -> Sessions:
+        """Who is signed in at the console."""
+        return Sessions(self.connections.database, self.clients)
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """What was done there."""
+        return AuditLog(self.connections.database)
+
+    @cached_property
     def webhooks(self) -> Webhooks:
         """Where clients are told of their jobs' ends."""
         connections = self.connections
@@ -100,6 +115,11 @@ class Runtime:
         """Tells them."""
         connections = self.connections
         return Telling(connections.database, connections.loop, lambda: self._post, sealer=connections.sealer, emit=emit)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What is wrong, and who is told."""
+        return keep_watch(self.connections, rate=self._rate, unreadable=lambda: self.apps.unreadable)
 
     @cached_property
     def access_tokens(self) -> AccessTokens:
@@ -266,6 +286,7 @@ class Runtime:
             with suppress(PushJobsError):
                 self.witness.beat()
         self.connections.close()
+        self._stop_tracing()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from pushjobs.cli.administration import database
+from pushjobs.cli.alerts import alerts
 from pushjobs.cli.apps import apps
 from pushjobs.cli.callbacks import callback
 from pushjobs.cli.campaigns import campaign
@@ -50,7 +51,10 @@ _COMMANDS: Mapping[str, tuple[Command, ...]] = {
     "Jobs": _each_of_one_app(send, jobs, show, why, due, cancel, reschedule, replay, resolve),
     "Operate": (doctor, *_each_of_one_app(top, pause, resume, pauses, pace, quota, forget), completion),
 }
-_GROUPS: tuple[typer.Typer, ...] = (campaign, template, consent, callback, wechat, apps, client, keys, database)
+_GROUPS: tuple[typer.Typer, ...] = (
+    *(campaign, template, consent, callback, wechat, apps, client),
+    *(alerts, keys, database),
+)
 _OF_ONE_APP = (campaign, template, consent, callback, wechat)
 
 

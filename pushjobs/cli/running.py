@@ -53,6 +53,7 @@ def up(  # noqa: PLR0913 - one argument an option
         workers=workers,
         http=None if no_http else http,
         flower=None if no_flower else flower,
+        flower_password=None if given.flower_password is None else given.require_flower_password,
         sandbox=with_sandbox,
     )
     say = partial(typer.echo, err=as_json)
@@ -99,8 +100,15 @@ def _show_addresses(running: Up, *, as_json: bool) -> None:
         return
     pairs = list(running.addresses.items())
     if running.options.flower is not None:
-        user, _ = running.installation.flower_credentials()
-        pairs.append(("flower's user", f"{user}, with the password in {running.installation.path / 'flower.json'}"))
+        pairs.append(("flower_user", "pushjobs"))
+        pairs.append(("flower_password", _flower_password(running)))
     pairs.append(("logs", str(running.installation.logs)))
     show_pairs(pairs)
     typer.echo(f"ready: pushjobs send --directory {running.options.directory} …   (Ctrl-C stops)")
+
+
+def _flower_password(running: Up) -> str:
+    """Show it where it was made up, and only there: one that was set is known to whoever may know it."""
+    if running.options.flower_password is not None:
+        return "that of PUSHJOBS_FLOWER_PASSWORD"
+    return f"{running.installation.flower_password()}, kept in {running.installation.flower}"

@@ -11,9 +11,10 @@ from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.settler import Settler
 from pushjobs.domain.events import BatchDropped
 from pushjobs.domain.job import JobId, Lane, Reason
+from pushjobs.domain.steps import SliceAdmitted
 from pushjobs.errors import Unreachable
 from pushjobs.pace import Pace, Slot, Wait
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow
 
 __all__ = ["Delivery", "Waiting"]
 
@@ -128,6 +129,8 @@ class Delivery:
         if admitted:
             self._settler.expect(len(admitted))
             self._caller.start(admitted, self._settler)
+            ids, at = (job.id for job in admitted), clock.monotonic()
+            follow(lambda: SliceAdmitted(lane=lane, jobs=ids, since=since, at=at))
         return 0.0
 
     def _expect(self, took: float) -> None:

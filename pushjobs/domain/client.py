@@ -18,6 +18,8 @@ class Right(StrEnum):
     READ = "read"
     WRITE = "write"
     OPERATE = "operate"
+    CONTENTS = "contents"
+    """See what messages say and whom they are for, job by job, at the console; each look is written down there."""
 
 
 DEFAULT_RIGHTS = frozenset({Right.READ, Right.WRITE})

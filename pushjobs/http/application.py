@@ -6,6 +6,7 @@ What is not there and what is not told of look the same: an error is its status 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -14,10 +15,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from pushjobs.alerts import Watch
 from pushjobs.doctor import Doctor
 from pushjobs.domain.events import CallbacksRefused, RequestsFailed
 from pushjobs.errors import PushJobsError
 from pushjobs.http.callbacks import Doors, callback_door
+from pushjobs.http.console.door import Console
 from pushjobs.http.edge import Edge
 from pushjobs.http.faults import Faults
 from pushjobs.http.gateway import Gateway
@@ -50,10 +53,13 @@ def application(runtime: Runtime) -> ASGIApp:
     metrics = Metrics(runtime.figures, permission)
     faults = Faults(lambda count, fault: emit(RequestsFailed(requests=count, fault=fault)))
     own = OwnApi(runtime, permission, gathering, faults)
+    console = Console(runtime, permission, faults)
     _see_apps(runtime)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watch = Watch(partial(_watch, runtime))
+        watch.start()
         seeing = [asyncio.create_task(_keep_seeing_apps(runtime)), asyncio.create_task(permission.keep_seeing())]
         try:
             yield
@@ -61,6 +67,7 @@ def application(runtime: Runtime) -> ASGIApp:
             for each in seeing:
                 each.cancel()
             # A look into SQL that is under way must not find it closed.
+            await asyncio.to_thread(watch.stop)
             await asyncio.get_running_loop().shutdown_default_executor()
             # The server has waited for the answers that were due; what is left waits for nobody.
             health.close()
@@ -69,6 +76,7 @@ def application(runtime: Runtime) -> ASGIApp:
             gathering.close()
             gateway.close()
             own.close()
+            console.close()
             runtime.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
@@ -81,11 +89,16 @@ def application(runtime: Runtime) -> ASGIApp:
         callback_door(doors, refusals),
         gateway.door(runtime.settings.pass_through),
         own.door(),
+        console.door(),
     )
     for each in routers:
         app.include_router(each)
     paths = {route.endpoint: route.path for each in routers for route in each.routes if isinstance(route, Route)}
     return Edge(app, paths, emit=emit if runtime.settings.access_log else None)
+
+
+def _watch(runtime: Runtime) -> None:
+    runtime.alerts.watch()
 
 
 async def _keep_seeing_apps(runtime: Runtime) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, TextClause
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import statement
 
-__all__ = ["MOST_COUNTED", "Standing", "read"]
+__all__ = ["MOST_COUNTED", "Standing", "overdue", "read"]
 
 MOST_COUNTED = 100_000
 """Where counting dead jobs and doubts ends."""
@@ -64,7 +64,11 @@ SELECT a.appid, x.lane::text, x.value FROM (
          WHERE j.state {release.sources} AND j.app_no = s.app_no AND j.lane = s.lane
            AND j.template_no = s.template_no AND j.run_no = s.run_no
          ORDER BY j.due_at LIMIT 1) AS e
-     WHERE s.run_no = 0 OR r.state IN ('open', 'finished') AND r.paused_at IS NULL
+     WHERE (s.run_no = 0 OR r.state IN ('open', 'finished') AND r.paused_at IS NULL)
+       AND NOT EXISTS (SELECT FROM pushjobs.pauses p
+                        WHERE p.app_no = s.app_no AND (p.lane IS NULL OR p.lane = s.lane)
+                          AND (p.template_no IS NULL OR p.template_no = s.template_no)
+                          AND (p.until IS NULL OR p.until > now()))
      GROUP BY s.app_no, s.lane) AS x JOIN pushjobs.apps a USING (app_no)""",
     Transition.RELEASE,
 )
@@ -107,6 +111,11 @@ def read(connection: Connection, *, today: date) -> Standing:
         scheduled=_pairs(connection, _SCHEDULED),
         counted_ago=rest.counted_ago,
     )
+
+
+def overdue(connection: Connection) -> Mapping[tuple[str, str], float]:
+    """Return how many seconds ago the earliest job fell due that waits and is not held, by appid and lane."""
+    return _pairs(connection, _OVERDUE)
 
 
 def _pairs(connection: Connection, asked: TextClause) -> dict[tuple[str, str], Any]:

@@ -32,6 +32,13 @@ DELETE FROM pushjobs.minutes WHERE minute IN (
 DELETE FROM pushjobs.idempotency_keys WHERE (app_no, key) IN (
     SELECT app_no, key FROM pushjobs.idempotency_keys WHERE keep_until < now() LIMIT :limit)"""),
     statement("""
+DELETE FROM pushjobs.sessions WHERE token_hash IN (
+    SELECT token_hash FROM pushjobs.sessions WHERE used_at < now() - interval '1 day' LIMIT :limit)"""),
+    # Longer than jobs: who did what is asked when they are long gone.
+    statement("""
+DELETE FROM pushjobs.audit WHERE entry_no IN (
+    SELECT entry_no FROM pushjobs.audit WHERE at < now() - interval '1 year' LIMIT :limit)"""),
+    statement("""
 DELETE FROM pushjobs.form_ids WHERE (app_no, form_id) IN (
     SELECT app_no, form_id FROM pushjobs.form_ids WHERE keep_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED)"""),
     # What is done with is kept for as long as WeChat may say it again, and many times that; what is not, for a month.
@@ -60,6 +67,10 @@ DELETE FROM pushjobs.audiences WHERE audience_no IN (
          WHERE m.audience_no = a.audience_no AND m.member_no >= a.first_member
            AND m.member_no <= coalesce(a.last_member, {_BEYOND_MEMBERS}))
      ORDER BY a.audience_no LIMIT :limit FOR UPDATE OF a SKIP LOCKED)"""),  # noqa: S608 - constants of ours, no input
+    # Their notices go with them; an address that was silent for longer than that is told what is open, and no more.
+    statement("""
+DELETE FROM pushjobs.alerts WHERE alert_no IN (
+    SELECT alert_no FROM pushjobs.alerts WHERE ended_at < now() - interval '30 days' LIMIT :limit)"""),
 )
 """What goes by an age of its own, each by an index that finds it."""
 

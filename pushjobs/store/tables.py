@@ -29,11 +29,13 @@ from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
+from pushjobs.store.alert_tables import alert_addresses, alert_notices, alerts
 from pushjobs.store.app_tables import apps, installation
 from pushjobs.store.audience_tables import audience_members, audiences
 from pushjobs.store.callback_tables import events, pushes, receipts
 from pushjobs.store.campaign_tables import campaigns, runs, snapshots
 from pushjobs.store.client_tables import clients
+from pushjobs.store.console_tables import audit, sessions
 from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
@@ -44,10 +46,14 @@ from pushjobs.store.webhook_tables import outcomes, webhooks
 
 __all__ = [
     "SCHEMA",
+    "alert_addresses",
+    "alert_notices",
+    "alerts",
     "app_days",
     "apps",
     "audience_members",
     "audiences",
+    "audit",
     "campaigns",
     "census",
     "census_taken",
@@ -73,6 +79,7 @@ __all__ = [
     "receipts",
     "recipients",
     "runs",
+    "sessions",
     "settlements",
     "snapshots",
     "template_days",
@@ -247,6 +254,8 @@ Index(
     jobs.c.closed_at,
     postgresql_where=text("state IN ('sent', 'refused', 'expired', 'cancelled', 'dead')"),
 )
+# For alerts: what came in doubt lately, however much is in doubt.
+Index("ix_jobs_doubted", jobs.c.closed_at, postgresql_where=text("state = 'in_doubt'"))
 # For pruning contents: whether any job still names one.
 Index("ix_jobs_content_no", jobs.c.content_no, postgresql_where=text("content_no IS NOT NULL"))
 

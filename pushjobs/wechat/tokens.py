@@ -9,7 +9,7 @@ in a log, an exception or a representation. Every key has a time to live.
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from pushjobs import errors
 from pushjobs.clock import monotonic
+from pushjobs.domain.events import TokenFetched, TokenNeed
 from pushjobs.domain.outcome import DayOver, Retry, SlowDown
 from pushjobs.wechat import errcodes
 from pushjobs.wechat.client import Client
@@ -51,13 +52,25 @@ _LET_GO = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 
 
 class TokenSource:
-    """The access token of one app, shared through Redis; used within the event loop of its client."""
+    """The access token of one app, shared through Redis; used within the event loop of its client.
 
-    def __init__(self, client: Client, redis: Redis, *, appid: str, secret: str) -> None:
+    `tell` is called each time that WeChat gave one and it is stored.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        redis: Redis,
+        *,
+        appid: str,
+        secret: str,
+        tell: Callable[[TokenFetched], None] = lambda _: None,
+    ) -> None:
         self._client = client
         self._redis = redis
         self._appid = appid
         self._secret = secret
+        self._tell = tell
         self._token_key = f"pushjobs:token:{appid}"
         self._lock_key = f"pushjobs:token:{appid}:lock"
         self._settled_key = f"pushjobs:token:{appid}:settled"
@@ -135,7 +148,10 @@ class TokenSource:
                 token, life = await _ask(self._client, self._appid, self._secret)
                 # WeChat stands by the token that failed: asking again at once would bring it back again.
                 settled = _SETTLED_SECONDS if token == failed else 0
-                await self._store(keys=keys, args=[holder, token, life, settled, _COUNT_KEPT_SECONDS])
+                args: list[str | int] = [holder, token, life, settled, _COUNT_KEPT_SECONDS]
+                if await self._store(keys=keys, args=args):
+                    need = TokenNeed.NONE_KEPT if failed is None else TokenNeed.NOT_ACCEPTED
+                    self._tell(TokenFetched(appid=self._appid, need=need, is_new=token != failed))
         finally:
             await self._let_go(keys=[self._lock_key], args=[holder])
 
