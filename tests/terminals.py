@@ -67,7 +67,7 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while not re.search(pattern, text := self.text):
             if time.monotonic() > deadline or not self._read():
-                pytest.fail(f"{pattern!r} was not shown, but {text!r}")
+                pytest.fail(f"{pattern!r} was not shown, but {text[-2000:]!r}")
         return text
 
     @property

@@ -15,6 +15,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "jobs": ("pushjobs jobs --state dead --limit 20", "pushjobs jobs --summary --json"),
     "show": ("pushjobs show 4711",),
     "why": ("pushjobs why 4711",),
+    "due": ("pushjobs due", 'pushjobs due --due-after "2026-12-01 08:00:00" --due-before "2026-12-01 08:01:00"'),
     "cancel": ("pushjobs cancel 4711", "pushjobs cancel --reference OD20261201"),
     "reschedule": ('pushjobs reschedule 4711 --time "2026-12-02 09:30:00"',),
     "replay": ("pushjobs replay 4711", 'pushjobs replay --template-id TPL --expires "2026-12-03 22:00:00"'),
@@ -26,6 +27,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "quota": ("pushjobs quota", "pushjobs quota --touser OPENID"),
     "forget": ("pushjobs forget --file users.txt --yes",),
     "doctor": ("pushjobs doctor",),
+    "top": ("pushjobs top", "pushjobs top --once --json"),
     "completion": ("pushjobs completion bash > ~/.local/share/bash-completion/completions/pushjobs",),
     "campaign add": (
         'pushjobs campaign add news --cron "0 8 * * *" --template-id TPL --audience-file a.csv --data thing1=日报',
