@@ -78,6 +78,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "client list": ("pushjobs client list",),
     "client rotate": ("pushjobs client rotate shop --at-once",),
     "client revoke": ("pushjobs client revoke shop",),
+    "alerts test": ("pushjobs alerts test",),
     "keys list": ("pushjobs keys list",),
     "keys rotate": ("pushjobs keys rotate",),
     "keys remove": ("pushjobs keys remove 0f3a9c1d",),
