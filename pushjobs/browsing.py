@@ -30,7 +30,6 @@ MOST_CHOSEN = 10_000
 """How many jobs are changed in one go."""
 
 _MOST_LOOKED_AT = 50_000
-_CHUNK = 1000
 _HASH_DIGITS = 32
 _BEYOND_RUNS = 2**31
 _CALLS = {Act.REPLAY, Act.SEND_AGAIN}
@@ -183,15 +182,8 @@ class Browsing:
         return Seen(touser=message.touser, page=message.content.page, data=dict(message.content.data))
 
     def _gather(self, connection: Transaction, wanted: Wanted) -> tuple[list[JobId], bool]:
-        ids: list[JobId] = []
-        place, looked = None, 0
-        while len(ids) < MOST_CHOSEN and looked < _MOST_LOOKED_AT:
-            stretch = browsing.page(connection, wanted, after=place, limit=min(_CHUNK, MOST_CHOSEN - len(ids)))
-            ids += stretch.ids
-            looked += stretch.looked_at or 0
-            if (place := stretch.next) is None:
-                return ids, True
-        return ids, False
+        stretch = browsing.page(connection, wanted, after=None, limit=MOST_CHOSEN, look=_MOST_LOOKED_AT)
+        return list(stretch.ids), stretch.next is None
 
     def _whose(self, connection: Transaction, template_ids: Collection[str] | None) -> Whose:
         return Whose(app_no=self._terms.catalogue.app.app_no, template_nos=self._numbers(connection, template_ids, ""))
