@@ -3,7 +3,7 @@
 What is typed becomes a `Sought`, which may stand in an address: an open id is hashed where it is typed, and only its
 hash goes on. Everything is within one app and the templates of it that somebody may see.
 
-Refuses to count to the end: what no index serves is looked through page by page, and a choice has ten thousand jobs.
+Refuses to count to the end: what no index serves is looked through page by page, and a choice has five thousand jobs.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ from pushjobs.store.sealing import Lookup, Sealer
 
 __all__ = ["MOST_CHOSEN", "Browsing", "Choice", "Group", "Order", "Page", "Seen", "Share", "Sought"]
 
-MOST_CHOSEN = 10_000
+MOST_CHOSEN = 5000
 """How many jobs are changed in one go."""
 
 _MOST_LOOKED_AT = 50_000
@@ -133,7 +133,7 @@ class Browsing:
     def choose(
         self, act: Act, template_ids: Collection[str] | None, *, ids: Sequence[JobId] = (), sought: Sought | None = None
     ) -> Choice:
-        """Return what was chosen, by number or as everything that is sought; up to ten thousand, and counted."""
+        """Return what was chosen, by number or as everything that is sought; up to five thousand, and counted."""
         is_all = True
         with self._database.transaction() as connection:
             whose = self._whose(connection, template_ids)
