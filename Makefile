@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 SDKS := tests/acceptance/sdks
 
-.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs bench bench-batches bench-campaigns bench-doors bench-pending chaos lock clean
+.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs screenshots bench bench-batches bench-campaigns bench-console bench-doors bench-pending chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -79,6 +79,11 @@ format: $(VENV)/installed-dev ## format and mend what can be mended
 docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 	@$(RUN) docs.generate
 
+# Needs Debian's chromium and fonts-noto-cjk.
+screenshots: export PUSHJOBS_SCREENSHOTS := docs/images
+screenshots: $(VENV)/installed-dev ## take the pictures of the console anew, in a real browser
+	@$(RUN) pytest tests/acceptance/test_console.py
+
 bench: $(VENV)/installed-dev ## measure the send path
 	@$(RUN) benchmarks
 
@@ -90,6 +95,9 @@ bench-doors: $(VENV)/installed-dev ## measure single sends at the HTTP door (a m
 
 bench-campaigns: $(VENV)/installed-dev ## measure what a campaign to a million costs (some minutes)
 	@$(RUN) benchmarks.campaigns
+
+bench-console: $(VENV)/installed-dev ## measure the console's pages among ten million jobs (some ten minutes)
+	@$(RUN) benchmarks.console
 
 bench-pending: $(VENV)/installed-dev ## measure what ten million pending jobs cost (some minutes)
 	@$(RUN) benchmarks.pending

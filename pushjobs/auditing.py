@@ -40,7 +40,7 @@ class AuditLog:
                 client=client.name,
                 door=self._door,
                 action=action,
-                what={name: _short(value) for name, value in what.items() if value is not None},
+                what={name: _short(value) for name, value in what.items() if value not in (None, "")},
             )
         outcome: dict[str, Any] = {}
         try:

@@ -3,7 +3,7 @@
 What is typed becomes a `Sought`, which may stand in an address: an open id is hashed where it is typed, and only its
 hash goes on. Everything is within one app and the templates of it that somebody may see.
 
-Refuses to count to the end: what no index serves is looked through page by page, and a choice has ten thousand jobs.
+Refuses to count to the end: what no index serves is looked through page by page, and a choice has five thousand jobs.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,18 +18,18 @@ from pushjobs.domain.moment import read_moment
 from pushjobs.errors import InvalidInput, NotFound, Undecryptable
 from pushjobs.operations import SEND_AGAIN_SECONDS, Act
 from pushjobs.request import Terms, read_name
-from pushjobs.store import browsing, catalogue, envelope, jobs, runs
-from pushjobs.store.browsing import Group, Order, Place, Run, Share, Wanted, Whose
+from pushjobs.store import browsing, catalogue, choosing, envelope, jobs, runs
+from pushjobs.store.browsing import Order, Place, Run, Wanted
+from pushjobs.store.choosing import Group, Share, Whose
 from pushjobs.store.database import Database, Transaction
 from pushjobs.store.sealing import Lookup, Sealer
 
 __all__ = ["MOST_CHOSEN", "Browsing", "Choice", "Group", "Order", "Page", "Seen", "Share", "Sought"]
 
-MOST_CHOSEN = 10_000
+MOST_CHOSEN = 5000
 """How many jobs are changed in one go."""
 
 _MOST_LOOKED_AT = 50_000
-_CHUNK = 1000
 _HASH_DIGITS = 32
 _BEYOND_RUNS = 2**31
 _CALLS = {Act.REPLAY, Act.SEND_AGAIN}
@@ -133,15 +133,15 @@ class Browsing:
     def choose(
         self, act: Act, template_ids: Collection[str] | None, *, ids: Sequence[JobId] = (), sought: Sought | None = None
     ) -> Choice:
-        """Return what was chosen, by number or as everything that is sought; up to ten thousand, and counted."""
+        """Return what was chosen, by number or as everything that is sought; up to five thousand, and counted."""
         is_all = True
         with self._database.transaction() as connection:
             whose = self._whose(connection, template_ids)
             if sought is None:
-                ids = browsing.allowed(connection, ids[:MOST_CHOSEN], whose)
+                ids = choosing.allowed(connection, ids[:MOST_CHOSEN], whose)
             else:
                 ids, is_all = self._gather(connection, self._read(connection, sought, template_ids))
-            shares = browsing.made_of(
+            shares = choosing.made_of(
                 connection,
                 Transition(act),
                 ids,
@@ -154,7 +154,7 @@ class Browsing:
     def groups(self, state: JobState, template_ids: Collection[str] | None) -> Sequence[Group]:
         """Return the jobs that are dead, or in doubt, by template and reason: of the newest ten thousand."""
         with self._database.transaction() as connection:
-            return browsing.groups(connection, state, self._whose(connection, template_ids))
+            return choosing.groups(connection, state, self._whose(connection, template_ids))
 
     def templates(self) -> Mapping[str, str | None]:
         """Return the titles of all templates that are listed or were ever sent, by id."""
@@ -165,7 +165,7 @@ class Browsing:
     def open(self, job_id: JobId) -> Seen:
         """Return what a job says and to whom; raises NotFound where that is gone, or cannot be opened."""
         with self._database.transaction() as connection:
-            row = browsing.sealed(connection, job_id)
+            row = choosing.sealed(connection, job_id)
         if row is None or row.sealed is None:
             raise NotFound(f"nothing is kept of what job {job_id} says")
         try:
@@ -182,15 +182,8 @@ class Browsing:
         return Seen(touser=message.touser, page=message.content.page, data=dict(message.content.data))
 
     def _gather(self, connection: Transaction, wanted: Wanted) -> tuple[list[JobId], bool]:
-        ids: list[JobId] = []
-        place, looked = None, 0
-        while len(ids) < MOST_CHOSEN and looked < _MOST_LOOKED_AT:
-            stretch = browsing.page(connection, wanted, after=place, limit=min(_CHUNK, MOST_CHOSEN - len(ids)))
-            ids += stretch.ids
-            looked += stretch.looked_at or 0
-            if (place := stretch.next) is None:
-                return ids, True
-        return ids, False
+        stretch = browsing.page(connection, wanted, after=None, limit=MOST_CHOSEN, look=_MOST_LOOKED_AT)
+        return list(stretch.ids), stretch.next is None
 
     def _whose(self, connection: Transaction, template_ids: Collection[str] | None) -> Whose:
         return Whose(app_no=self._terms.catalogue.app.app_no, template_nos=self._numbers(connection, template_ids, ""))

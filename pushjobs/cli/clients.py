@@ -34,7 +34,9 @@ def add(  # noqa: PLR0913 - one argument an option
     ] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it may do: read, write, operate; without it: read and write.", show_default=False),
+        typer.Option(
+            help="What it may do: read, write, operate, contents; without it: read and write.", show_default=False
+        ),
     ] = None,
     per_second: Annotated[
         float | None, typer.Option(help="Requests a second that it may make; without it: any.", show_default=False)

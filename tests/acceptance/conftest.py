@@ -1,10 +1,12 @@
 """A whole installation in real processes, one a file of tests, and a sandbox beside it that outlives its crashes."""
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from pushjobs import clock, settings
 from pushjobs.errors import Unreachable
@@ -16,6 +18,20 @@ TABLES = (
     "jobs, job_history, recipients, template_days, consents, settlements, minutes, totals, census, census_taken, "
     "pauses, paces, app_days, events, receipts, pushes, campaigns, runs, snapshots, audiences, audience_members"
 )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser of this test process, without a screen: Debian's Chromium."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("no chromium is installed: apt-get install --no-install-recommends chromium fonts-noto-cjk")
+    # As root it has no sandbox to be in; it opens pages of ours alone.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=options)
+        yield running
+        running.close()
 
 
 @pytest.fixture(scope="module")

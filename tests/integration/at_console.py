@@ -57,10 +57,10 @@ class Browser:
         return self.hidden("proof")
 
     def hidden(self, name: str) -> str:
-        """Return a hidden field's value."""
-        found = re.search(rf'name="{name}" value="([^"]*)"', self.page)
-        assert found is not None, f"the page has no field {name}"
-        return found[1]
+        """Return a hidden field's value, of the last form that has it: the frame's come first."""
+        found = re.findall(rf'name="{name}" value="([^"]*)"', self.page)
+        assert found, f"the page has no field {name}"
+        return str(found[-1])
 
     def _seen(self, response: httpx.Response) -> httpx.Response:
         self.page = response.text

@@ -182,4 +182,4 @@ def test_the_commands(run: Run, clients: Clients) -> None:
 def test_a_bad_command_is_one_line(run: Run) -> None:
     """What cannot be added ends with 2 and a line that says which field and what it may be."""
     status, _, err = run("client", "add", "shop", "--scope", "sing")
-    assert (status, err) == (2, "pushjobs: scope is not one of its values: use read, write, operate\n")
+    assert (status, err) == (2, "pushjobs: scope is not one of its values: use read, write, operate, contents\n")

@@ -133,20 +133,20 @@ def test_a_form_from_elsewhere_is_not_believed(operator: MakeBrowser, runtime: R
     """A POST without the page's proof, with another's, or from another site changes nothing."""
     job = runtime.producer.send(**news(time="2100-12-01 08:00:00"))
     browser, other = operator(), operator("other")
-    path = f"/console/jobs/{job.id}/cancel"
+    path, form = "/console/do", {"act": "cancel", "ids": str(job.id)}
     proof = browser.proof
     tries = [
-        browser.post(path, proof=""),
-        browser.post(path, proof=other.proof),
-        browser.post(path, proof="é" * 64),
-        browser.post(path, proof=proof, headers={"Origin": "https://elsewhere.example"}),
-        browser.post(path, proof=proof, headers={"Origin": "null"}),
-        browser.post(path, proof=proof, headers={"Sec-Fetch-Site": "cross-site"}),
+        browser.post(path, form, proof=""),
+        browser.post(path, form, proof=other.proof),
+        browser.post(path, form, proof="é" * 64),
+        browser.post(path, form, proof=proof, headers={"Origin": "https://elsewhere.example"}),
+        browser.post(path, form, proof=proof, headers={"Origin": "null"}),
+        browser.post(path, form, proof=proof, headers={"Sec-Fetch-Site": "cross-site"}),
     ]
     assert {answer.status_code for answer in tries} == {403}
     assert runtime.producer.get(job.id).state == "scheduled"
     browser.get(f"/console/jobs/{job.id}")
-    assert browser.post(path).status_code == 200
+    assert browser.post(path, form).status_code == 200
     assert runtime.producer.get(job.id).state == "cancelled"
 
 

@@ -1,8 +1,10 @@
 """What a view gets and what it returns: somebody signed in who asks for a page, and the page."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +12,7 @@ from pushjobs.apps import KnownApp
 from pushjobs.connected_app import ConnectedApp
 from pushjobs.domain.client import Client, Right
 from pushjobs.domain.job import JobId
+from pushjobs.domain.moment import read_span
 from pushjobs.errors import NotFound
 from pushjobs.http.console.words import Words
 from pushjobs.permitted import Permitted
@@ -18,6 +21,7 @@ from pushjobs.runtime import Runtime
 __all__ = ["Answer", "Moved", "Notice", "Page", "Shown", "View", "Visit"]
 
 _ID_DIGITS = 16
+_SPAN = re.compile("[0-9]{1,9}[smhd]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,16 @@ class Visit:
         """Return what a form says under a name; empty where it says nothing."""
         values = self.form.get(name, ())
         return values[0].strip() if values else ""
+
+    def deadline(self, name: str) -> str | timedelta | None:
+        """Return the deadline that a form gives, a moment as it is written or a span of time; None where it gives none.
+
+        Raises InvalidMoment for a span that is none.
+        """
+        written = self.field(name)
+        if _SPAN.fullmatch(written):
+            return read_span(written, name, shortest=timedelta(minutes=1), longest=timedelta(days=365))
+        return written or None
 
     def has(self, right: Right) -> bool:
         """Whether the client has a right."""

@@ -4,6 +4,12 @@
 
   document.documentElement.classList.add("with-script");
 
+  // On a phone the navigation is wider than the screen.
+  var here = document.querySelector("nav [aria-current]");
+  if (here) {
+    here.scrollIntoView({ block: "nearest", inline: "center" });
+  }
+
   document.addEventListener("change", function (event) {
     var changed = event.target;
     if (changed.matches("[data-submits]")) {

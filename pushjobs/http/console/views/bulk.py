@@ -1,4 +1,4 @@
-"""Many jobs at once: chosen on a page, shown with their number before anything is done, then done.
+"""Many jobs at once, or one that cannot be had back: shown with their number before anything is done, then done.
 
 What is confirmed are these very jobs, by their numbers, and not whatever matches a filter by then.
 """
@@ -35,7 +35,7 @@ def _do(visit: Visit) -> Answer:
     choice = visit.app.browsing.choose(act, visit.client.templates, ids=ids)
     try:
         with visit.noted(act.value, jobs=len(choice.ids), ids=choice.ids, expires=visit.field("expires")) as outcome:
-            expires = visit.field("expires") or None
+            expires = visit.deadline("expires")
             outcome["changed"] = changed = visit.app.operations.change(
                 act, choice.ids, expires=expires if act in _CALLS else None
             )

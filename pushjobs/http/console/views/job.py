@@ -4,24 +4,28 @@ What it says and to whom is shown when somebody asks for it who has the right to
 before it is opened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pushjobs import clock
 from pushjobs.domain.client import Right
-from pushjobs.domain.job import Job
+from pushjobs.domain.job import Job, JobId
 from pushjobs.domain.lifecycle import Transition, sources
 from pushjobs.errors import InvalidInput, NotPermitted
 from pushjobs.http.console.visit import Answer, Moved, Notice, Page, Shown, Visit
 from pushjobs.inspection import Why
 from pushjobs.operations import Resolution
+from pushjobs.store.inspecting import MOST_COUNTED
 from pushjobs.store.jobs import Happening
 from pushjobs.wechat.errcodes import meaning
 
 __all__ = ["PAGES"]
 
 _PLACE = "jobs"
+_COUNTED_AT_ONCE = 50_000
+"""Jobs before one that are counted while somebody waits for its page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,15 @@ class Step:
 
 
 def _job(visit: Visit) -> Answer:
-    why = visit.may.why(visit.job_id)
-    return _shown(visit, why, "_job.html" if visit.is_part else "job.html")
+    if not visit.is_part:
+        return _shown(visit, _why(visit))
+    # A part of it may take its time: it comes when the page is there.
+    return _shown(visit, _why(visit, most=MOST_COUNTED), "_job.html")
+
+
+def _why(visit: Visit, *, most: int = _COUNTED_AT_ONCE) -> Why:
+    job = visit.may.get(visit.job_id)
+    return visit.runtime.app(job.appid).inspection.why(job.id, most=most)
 
 
 def _shown(visit: Visit, why: Why, template: str = "job.html", *, fault: InvalidInput | None = None) -> Shown:
@@ -45,6 +56,7 @@ def _shown(visit: Visit, why: Why, template: str = "job.html", *, fault: Invalid
     values = {
         "job": job,
         "why": why,
+        **_counted(why, MOST_COUNTED if template == "_job.html" else _COUNTED_AT_ONCE),
         "meaning": None if job.errcode is None else meaning(job.errcode),
         "steps": sorted(_steps(job, why), key=lambda step: (step.is_ahead, step.at)),
         "title": visit.app.browsing.templates().get(job.template_id),
@@ -55,6 +67,15 @@ def _shown(visit: Visit, why: Why, template: str = "job.html", *, fault: Invalid
         "form": {name: visit.field(name) for name in ("time", "expires")},
     }
     return Shown(template=template, values=values)
+
+
+def _counted(why: Why, most: int) -> dict[str, Any]:
+    """Say whether counting who goes before it was cut off, and when the page looks again."""
+    is_cut = why.place is not None and why.place > most
+    is_many = why.place is not None and why.place > _COUNTED_AT_ONCE
+    if is_cut and most < MOST_COUNTED:
+        return {"most": most, "is_cut": True, "look_again": "load"}
+    return {"most": most, "is_cut": is_cut, "look_again": "every 30s" if is_many else "every 5s"}
 
 
 _DONE_TO_ONE = (Transition.CANCEL, Transition.RESCHEDULE, Transition.REPLAY, Transition.CONFIRM)
@@ -93,44 +114,40 @@ def _told(happening: Happening) -> Step:
     return Step(at=happening.at, key=happening.transition, reason=happening.reason, errcode=happening.errcode)
 
 
-def _cancel(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    with visit.noted("cancel", job=visit.job_id):
-        visit.may.cancel(visit.job_id)
-    return _done(visit, "notice.cancel")
-
-
 def _reschedule(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    time, expires = visit.field("time"), visit.field("expires") or None
-    try:
-        with visit.noted("reschedule", job=visit.job_id, time=time, expires=expires):
-            visit.may.reschedule(visit.job_id, time=time or None, expires=expires)
-    except InvalidInput as refusal:
-        return _shown(visit, visit.may.why(visit.job_id), fault=refusal)
-    return _done(visit, "notice.reschedule")
+    def move(job_id: JobId) -> None:
+        visit.may.reschedule(job_id, time=visit.field("time") or None, expires=visit.deadline("expires"))
+
+    return _change(visit, "reschedule", move, "notice.reschedule")
 
 
 def _replay(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    expires = visit.field("expires") or None
-    try:
-        with visit.noted("replay", job=visit.job_id, expires=expires):
-            visit.may.replay(visit.job_id, expires=expires)
-    except InvalidInput as refusal:
-        return _shown(visit, visit.may.why(visit.job_id), fault=refusal)
-    return _done(visit, "notice.replay")
+    def replay(job_id: JobId) -> None:
+        visit.may.replay(job_id, expires=visit.deadline("expires"))
+
+    return _change(visit, "replay", replay, "notice.replay")
 
 
 def _resolve(visit: Visit) -> Answer:
-    visit.may.get(visit.job_id)
-    as_, expires = visit.field("as"), visit.field("expires") or None
+    as_ = visit.field("as")
+
+    def resolve(job_id: JobId) -> None:
+        expires = visit.deadline("expires") if as_ == Resolution.AGAIN else None
+        visit.may.resolve(job_id, as_=as_, expires=expires)
+
+    return _change(visit, "resolve", resolve, "notice.confirm" if as_ == Resolution.SENT else "notice.send_again")
+
+
+def _change(visit: Visit, action: str, change: Callable[[JobId], None], said: str) -> Answer:
+    """Do one thing to the job of the page; what cannot be read of the form is said there."""
+    job_id = visit.may.get(visit.job_id).id
+    written = {name: visit.field(name) for name in ("time", "expires", "as")}
     try:
-        with visit.noted("resolve", job=visit.job_id, as_=as_, expires=expires):
-            visit.may.resolve(visit.job_id, as_=as_, expires=expires if as_ == Resolution.AGAIN else None)
+        with visit.noted(action, job=job_id, **written):
+            change(job_id)
     except InvalidInput as refusal:
-        return _shown(visit, visit.may.why(visit.job_id), fault=refusal)
-    return _done(visit, "notice.confirm" if as_ == Resolution.SENT else "notice.send_again")
+        return _shown(visit, _why(visit), fault=refusal)
+    return Moved(to=f"/console/jobs/{job_id}", notice=Notice(key=said, figures={"count": 1}))
 
 
 def _content(visit: Visit) -> Answer:
@@ -142,13 +159,8 @@ def _content(visit: Visit) -> Answer:
     return Shown(template="_content.html" if visit.is_part else "content.html", values={"job": job, "seen": seen})
 
 
-def _done(visit: Visit, key: str) -> Answer:
-    return Moved(to=f"/console/jobs/{visit.job_id}", notice=Notice(key=key, figures={"count": 1}))
-
-
 PAGES = (
     Page(path="/console/jobs/{id}", view=_job, place=_PLACE),
-    Page(path="/console/jobs/{id}/cancel", view=_cancel, method="POST", place=_PLACE),
     Page(path="/console/jobs/{id}/reschedule", view=_reschedule, method="POST", place=_PLACE),
     Page(path="/console/jobs/{id}/replay", view=_replay, method="POST", place=_PLACE),
     Page(path="/console/jobs/{id}/resolve", view=_resolve, method="POST", place=_PLACE),
