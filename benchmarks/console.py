@@ -94,7 +94,7 @@ _QUERIES: dict[str, dict[str, str]] = {
     "of a run, dead, of a very rare template": {"run": "1", "state": "dead", "template": _VERY_RARE},
 }
 _CHOICES = {
-    "10,000 dead jobs": {"act": "replay", "state": "dead"},
+    "5,000 dead jobs": {"act": "replay", "state": "dead"},
     "all of a very rare template": {"act": "cancel", "template": _VERY_RARE},
 }
 

@@ -3,7 +3,7 @@
 What is typed becomes a `Sought`, which may stand in an address: an open id is hashed where it is typed, and only its
 hash goes on. Everything is within one app and the templates of it that somebody may see.
 
-Refuses to count to the end: what no index serves is looked through page by page, and a choice has ten thousand jobs.
+Refuses to count to the end: what no index serves is looked through page by page, and a choice has five thousand jobs.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,11 +26,10 @@ from pushjobs.store.sealing import Lookup, Sealer
 
 __all__ = ["MOST_CHOSEN", "Browsing", "Choice", "Group", "Order", "Page", "Seen", "Share", "Sought"]
 
-MOST_CHOSEN = 10_000
+MOST_CHOSEN = 5000
 """How many jobs are changed in one go."""
 
 _MOST_LOOKED_AT = 50_000
-_CHUNK = 1000
 _HASH_DIGITS = 32
 _BEYOND_RUNS = 2**31
 _CALLS = {Act.REPLAY, Act.SEND_AGAIN}
@@ -134,7 +133,7 @@ class Browsing:
     def choose(
         self, act: Act, template_ids: Collection[str] | None, *, ids: Sequence[JobId] = (), sought: Sought | None = None
     ) -> Choice:
-        """Return what was chosen, by number or as everything that is sought; up to ten thousand, and counted."""
+        """Return what was chosen, by number or as everything that is sought; up to five thousand, and counted."""
         is_all = True
         with self._database.transaction() as connection:
             whose = self._whose(connection, template_ids)
@@ -183,15 +182,8 @@ class Browsing:
         return Seen(touser=message.touser, page=message.content.page, data=dict(message.content.data))
 
     def _gather(self, connection: Transaction, wanted: Wanted) -> tuple[list[JobId], bool]:
-        ids: list[JobId] = []
-        place, looked = None, 0
-        while len(ids) < MOST_CHOSEN and looked < _MOST_LOOKED_AT:
-            stretch = browsing.page(connection, wanted, after=place, limit=min(_CHUNK, MOST_CHOSEN - len(ids)))
-            ids += stretch.ids
-            looked += stretch.looked_at or 0
-            if (place := stretch.next) is None:
-                return ids, True
-        return ids, False
+        stretch = browsing.page(connection, wanted, after=None, limit=MOST_CHOSEN, look=_MOST_LOOKED_AT)
+        return list(stretch.ids), stretch.next is None
 
     def _whose(self, connection: Transaction, template_ids: Collection[str] | None) -> Whose:
         return Whose(app_no=self._terms.catalogue.app.app_no, template_nos=self._numbers(connection, template_ids, ""))

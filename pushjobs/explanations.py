@@ -45,7 +45,10 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A job and everything the rules look at; `place`: jobs that go before it; `per_second`: calls a second."""
+    """A job and everything the rules look at; `place`: jobs that go before it; `per_second`: calls a second.
+
+    `most`: where counting who goes before it ended; a `place` beyond it is more than that.
+    """
 
     job: Job
     facts: Facts
@@ -54,6 +57,7 @@ class Case:
     per_second: float
     rules: Rules
     quiet_hours: QuietHours | None
+    most: int = MOST_COUNTED
 
     @property
     def is_due(self) -> bool:
@@ -295,8 +299,12 @@ def _before(case: Case) -> str:
     """Say who goes before it, and how long that takes at the pace of this moment."""
     if not case.place:
         return ""
-    more = "more than " if case.place > MOST_COUNTED else ""
-    are = "1 job goes" if case.place == 1 else f"{more}{min(case.place, MOST_COUNTED):,} jobs go"
+    if case.place > case.most:
+        return (
+            f" Of the {case.job.lane} lane more than {case.most:,} jobs go before it: at {case.per_second:.4g} calls a "
+            f"second it does not leave before {case.local(case.turn)}."
+        )
+    are = "1 job goes" if case.place == 1 else f"{case.place:,} jobs go"
     return (
         f" Of the {case.job.lane} lane {are} before it: at {case.per_second:.4g} calls a second it leaves about "
         f"{case.local(case.turn)}."

@@ -25,6 +25,7 @@ from pushjobs.request import Terms
 from pushjobs.store import budgets, events, inspecting, jobs, paces, pauses, pushes, templates
 from pushjobs.store.database import Database
 from pushjobs.store.events import Left
+from pushjobs.store.inspecting import MOST_COUNTED
 from pushjobs.store.jobs import Happening
 from pushjobs.store.paces import StoredPace
 from pushjobs.store.sealing import Lookup
@@ -129,8 +130,8 @@ class Inspection:
         self._limit = limit
         self._app_daily_limit = app_daily_limit
 
-    def why(self, job_id: int) -> Why:
-        """Say why a job is where it is; raises NotFound."""
+    def why(self, job_id: int, *, most: int = MOST_COUNTED) -> Why:
+        """Say why a job is where it is; raises NotFound. `most`: how many that go before it are counted at most."""
         limit = self._limit()
         with self._database.transaction() as connection:
             # PostgreSQL would refuse to compare what is no bigint.
@@ -141,12 +142,14 @@ class Inspection:
             in_force = pauses.active(connection, facts.app_no)
             # Behind a pause of its own template it stands in line with it.
             paused = paused_templates(in_force, job.lane) - {facts.template_no}
-            place = inspecting.ahead(connection, facts, job, paused=paused) if job.state in _WAITING else None
+            is_waiting = job.state in _WAITING
+            place = inspecting.ahead(connection, facts, job, paused=paused, most=most) if is_waiting else None
             case = Case(
                 job=job,
                 facts=facts,
                 pauses=in_force,
                 place=place or 0,
+                most=most,
                 per_second=1 / limit.spacing,
                 rules=self._admittance.rules,
                 quiet_hours=self._admittance.quiet_hours,

@@ -267,9 +267,9 @@ class Runtime:
             raise NotFound("no callbacks are taken for that app: compare the address with the appid")
         return self._connect(known).callbacks
 
-    def prove_credentials(self) -> None:
-        """Ask WeChat for the access token, whatever is kept; raises CallRefused or Unreachable where it gives none."""
-        app = self.app().app
+    def prove_credentials(self, appid: str | None = None) -> None:
+        """Ask WeChat for an app's access token, whatever is kept; raises CallRefused or Unreachable without one."""
+        app = self.app(appid).app
         self._prove_credentials(app.appid, app.secret)
 
     def warm_up(self) -> None:

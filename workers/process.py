@@ -6,6 +6,7 @@ settle them. The parent's shutdown raises a flag of its own, in memory that pare
 """
 
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -66,10 +67,14 @@ def _is_draining() -> bool:
 # As soon as there is a worker, for it may warn before it sets its logging up.
 @celeryd_init.connect
 @setup_logging.connect
-def _log(**_: object) -> None:
-    """Have Celery's lines, of the worker and of beat, written as ours are; `--loglevel` counts for nothing then."""
+def _log(loglevel: int = logging.WARNING, **_: object) -> None:
+    """Have Celery's lines, of the worker and of beat, written as ours are, from `--loglevel` on.
+
+    Not its debug lines, whatever is asked for: they show the arguments of tasks.
+    """
     configured = settings.load()
     logs.configure(configured.log_format, configured.log_level)
+    logging.getLogger("celery").setLevel(max(loglevel, logging.INFO))
 
 
 @worker_process_init.connect

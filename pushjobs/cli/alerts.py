@@ -57,7 +57,10 @@ def _listed(
 
 @alerts.command("test")
 def try_out(directory: Directory = None, as_json: AsJson = False) -> None:
-    """Send a test message to each address of PUSHJOBS_ALERT_URL, and say what it answered; status 1 if one fails."""
+    """Send a test message to each address that is set.
+
+    What each answered is shown; the exit status is 1 if one fails.
+    """
     with opened(directory) as runtime:
         answered = runtime.alerts.try_out()
     if not answered:

@@ -16,6 +16,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "schedule": ("pushjobs schedule", "pushjobs schedule --at 08:00"),
     "show": ("pushjobs show 4711",),
     "why": ("pushjobs why 4711",),
+    "due": ("pushjobs due", 'pushjobs due --due-after "2026-12-01 08:00:00" --due-before "2026-12-01 08:01:00"'),
     "cancel": ("pushjobs cancel 4711", "pushjobs cancel --reference OD20261201"),
     "reschedule": ('pushjobs reschedule 4711 --time "2026-12-02 09:30:00"',),
     "replay": ("pushjobs replay 4711", 'pushjobs replay --template-id TPL --expires "2026-12-03 22:00:00"'),
@@ -27,6 +28,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "quota": ("pushjobs quota", "pushjobs quota --touser OPENID"),
     "forget": ("pushjobs forget --file users.txt --yes",),
     "doctor": ("pushjobs doctor",),
+    "top": ("pushjobs top", "pushjobs top --once --json"),
     "completion": ("pushjobs completion bash > ~/.local/share/bash-completion/completions/pushjobs",),
     "campaign add": (
         'pushjobs campaign add news --cron "0 8 * * *" --template-id TPL --audience-file a.csv --data thing1=日报',
@@ -77,6 +79,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "client list": ("pushjobs client list",),
     "client rotate": ("pushjobs client rotate shop --at-once",),
     "client revoke": ("pushjobs client revoke shop",),
+    "alerts test": ("pushjobs alerts test",),
     "keys list": ("pushjobs keys list",),
     "keys rotate": ("pushjobs keys rotate",),
     "keys remove": ("pushjobs keys remove 0f3a9c1d",),

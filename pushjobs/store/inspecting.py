@@ -133,8 +133,8 @@ def facts(connection: Connection, job_id: JobId) -> Facts:
     )
 
 
-def ahead(connection: Connection, facts: Facts, job: Job, *, paused: Collection[int]) -> int:
-    """Count the jobs of the same app and lane that go before this one, up to `MOST_COUNTED` of those that wait.
+def ahead(connection: Connection, facts: Facts, job: Job, *, paused: Collection[int], most: int = MOST_COUNTED) -> int:
+    """Count the jobs of the same app and lane that go before this one, up to one more than `most` of those that wait.
 
     Those of the templates `paused` do not, nor those of other runs that are held.
     """
@@ -145,7 +145,7 @@ def ahead(connection: Connection, facts: Facts, job: Job, *, paused: Collection[
         "lane": job.lane,
         "due_at": job.due_at,
         "id": job.id,
-        "most": MOST_COUNTED,
+        "most": most + 1,
     }
     return int(connection.execute(_AHEAD, {**values, "paused": list(paused)}).scalar_one())
 

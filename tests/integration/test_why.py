@@ -387,3 +387,14 @@ def test_a_user_s_quota(runtime: Runtime) -> None:
     assert runtime.inspection.quota(USER).sent == 1
     ask(runtime, "UPDATE pushjobs.recipients SET quota_day = quota_day - 1")
     assert runtime.inspection.quota(USER) == expected
+
+
+def test_who_goes_before_it_is_counted_up_to_a_bound(runtime: Runtime) -> None:
+    """Where more go before a job than are counted, the words say more than that, and that it leaves no sooner."""
+    schedule(runtime, 4)
+    last = runtime.producer.find(limit=1)[0]
+    inspection = runtime.inspection
+    assert "3 jobs go before it" in inspection.why(last.id, most=3).words
+    cut = inspection.why(last.id, most=2)
+    assert "more than 2 jobs go before it" in cut.words
+    assert "it does not leave before" in cut.words

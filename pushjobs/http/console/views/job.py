@@ -7,6 +7,7 @@ before it is opened.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pushjobs import clock
 from pushjobs.domain.client import Right
@@ -16,12 +17,15 @@ from pushjobs.errors import InvalidInput, NotPermitted
 from pushjobs.http.console.visit import Answer, Moved, Notice, Page, Shown, Visit
 from pushjobs.inspection import Why
 from pushjobs.operations import Resolution
+from pushjobs.store.inspecting import MOST_COUNTED
 from pushjobs.store.jobs import Happening
 from pushjobs.wechat.errcodes import meaning
 
 __all__ = ["PAGES"]
 
 _PLACE = "jobs"
+_COUNTED_AT_ONCE = 50_000
+"""Jobs before one that are counted while somebody waits for its page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,15 @@ class Step:
 
 
 def _job(visit: Visit) -> Answer:
-    why = visit.may.why(visit.job_id)
-    return _shown(visit, why, "_job.html" if visit.is_part else "job.html")
+    if not visit.is_part:
+        return _shown(visit, _why(visit))
+    # A part of it may take its time: it comes when the page is there.
+    return _shown(visit, _why(visit, most=MOST_COUNTED), "_job.html")
+
+
+def _why(visit: Visit, *, most: int = _COUNTED_AT_ONCE) -> Why:
+    job = visit.may.get(visit.job_id)
+    return visit.runtime.app(job.appid).inspection.why(job.id, most=most)
 
 
 def _shown(visit: Visit, why: Why, template: str = "job.html", *, fault: InvalidInput | None = None) -> Shown:
@@ -45,6 +56,7 @@ def _shown(visit: Visit, why: Why, template: str = "job.html", *, fault: Invalid
     values = {
         "job": job,
         "why": why,
+        **_counted(why, MOST_COUNTED if template == "_job.html" else _COUNTED_AT_ONCE),
         "meaning": None if job.errcode is None else meaning(job.errcode),
         "steps": sorted(_steps(job, why), key=lambda step: (step.is_ahead, step.at)),
         "title": visit.app.browsing.templates().get(job.template_id),
@@ -55,6 +67,15 @@ def _shown(visit: Visit, why: Why, template: str = "job.html", *, fault: Invalid
         "form": {name: visit.field(name) for name in ("time", "expires")},
     }
     return Shown(template=template, values=values)
+
+
+def _counted(why: Why, most: int) -> dict[str, Any]:
+    """Say whether counting who goes before it was cut off, and when the page looks again."""
+    is_cut = why.place is not None and why.place > most
+    is_many = why.place is not None and why.place > _COUNTED_AT_ONCE
+    if is_cut and most < MOST_COUNTED:
+        return {"most": most, "is_cut": True, "look_again": "load"}
+    return {"most": most, "is_cut": is_cut, "look_again": "every 30s" if is_many else "every 5s"}
 
 
 _DONE_TO_ONE = (Transition.CANCEL, Transition.RESCHEDULE, Transition.REPLAY, Transition.CONFIRM)
@@ -125,7 +146,7 @@ def _change(visit: Visit, action: str, change: Callable[[JobId], None], said: st
         with visit.noted(action, job=job_id, **written):
             change(job_id)
     except InvalidInput as refusal:
-        return _shown(visit, visit.may.why(job_id), fault=refusal)
+        return _shown(visit, _why(visit), fault=refusal)
     return Moved(to=f"/console/jobs/{job_id}", notice=Notice(key=said, figures={"count": 1}))
 
 

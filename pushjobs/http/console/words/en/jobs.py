@@ -84,6 +84,7 @@ WORDS: Mapping[str, str] = {
     "job.when": "Tried next, as things stand",
     "job.when_unknown": "not known",
     "job.place": "Jobs before it in its lane",
+    "job.place_more": "more than {count}",
     "job.facts": "Facts",
     "job.lane": "Lane",
     "job.time": "Asked for",

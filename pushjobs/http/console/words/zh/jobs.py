@@ -80,6 +80,7 @@ WORDS: Mapping[str, str] = {
     "job.when": "预计下次尝试",
     "job.when_unknown": "未知",
     "job.place": "同通道中排在前面的任务",
+    "job.place_more": "超过 {count}",
     "job.facts": "基本信息",
     "job.lane": "通道",
     "job.time": "要求时间",
