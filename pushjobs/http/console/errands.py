@@ -58,6 +58,11 @@ class Errands:
         with self._lock:
             return self._errands.get((client_id, name))
 
+    def forget(self, client_id: str, name: str) -> None:
+        """Keep nothing more of an errand."""
+        with self._lock:
+            self._errands.pop((client_id, name), None)
+
     def lately(self, name: str, work: Callable[[], object], *, fresh: float) -> object | None:
         """Return what some work gave last, None: not lately, or it failed; after `fresh` seconds it is done again.
 

@@ -123,10 +123,12 @@ def _rehearsal(visit: Visit) -> dict[str, Any] | None:
     if not errand.future.done():
         return {"seconds": errand.seconds, "found": None, "trouble": None, "samples": ()}
     trouble = errand.future.exception()
+    if isinstance(trouble, PushJobsError):
+        return {"seconds": errand.seconds, "found": None, "trouble": str(trouble), "samples": ()}
     if trouble is not None:
-        # A fault of ours is no word for a page; it is in the log, where the thread left it.
-        words = str(trouble) if isinstance(trouble, PushJobsError) else visit.words("fault.ours")
-        return {"seconds": errand.seconds, "found": None, "trouble": words, "samples": ()}
+        # A fault of ours: told once, as any is, and then begun anew.
+        visit.errands.forget(visit.client.id, f"rehearse {visit.path['key']}")
+        raise trouble
     found = errand.future.result()
     samples = found.samples if isinstance(found, Rehearsal) and visit.has(Right.CONTENTS) else ()
     return {
