@@ -29,7 +29,7 @@ from pushjobs.http.console.pages import PAGES
 from pushjobs.local.directory import Installation
 from pushjobs.local.servers import EmbeddedServers
 from pushjobs.runtime import Runtime
-from pushjobs.store import migrate
+from pushjobs.store import census, migrate
 from pushjobs.store.tables import jobs
 
 _MILLION = 1_000_000
@@ -58,18 +58,18 @@ SELECT app_no, template_no + CASE WHEN n % 99991 = 0 THEN 5 WHEN n % 997 = 0 THE
                              WHEN n % 100 = 98 THEN 'in_doubt' ELSE 'expired' END)::pushjobs.job_state AS state) AS s,
        LATERAL (SELECT CASE WHEN state = 'scheduled' THEN now() + interval '1 day' + n * interval '20 ms'
                             ELSE now() - interval '9 days' + n * interval '70 ms' END AS moment) AS m"""
-_CAMPAIGN = """
-WITH made AS (
-    INSERT INTO pushjobs.campaigns (app_no, key, name, is_declared, template_no, cron, zone, policies, sealed,
-                                    fingerprint, planned_through)
-    SELECT app_no, 'news', 'News', false, min(template_no), '0 8 * * *', 'Asia/Shanghai',
-           '{"lane": "bulk", "spread": 0, "life": 86400, "on_quota": "refuse", "missed": "latest", "grace": 3600}',
-           '\\x00', '\\x00', now()
-      FROM pushjobs.templates GROUP BY app_no LIMIT 1 RETURNING campaign_no, app_no, template_no, policies)
-INSERT INTO pushjobs.runs (campaign_no, app_no, template_no, instant, begins_at, state, policies, sealed, first_job,
-                           last_job, expanded)
-SELECT campaign_no, app_no, template_no, now(), now(), 'open', policies, '\\x00', %(first)s, %(last)s, %(count)s
-  FROM made"""
+_RUN = """
+INSERT INTO pushjobs.runs (campaign_no, app_no, template_no, instant, begins_at, state, policies, sealed, recipients,
+                           first_job, last_job, expanded, expanded_at, counted_at, counts)
+SELECT campaign_no, app_no, template_no, now(), now(), 'open', policies, sealed, %(count)s, %(first)s, %(last)s,
+       %(count)s, now(), now(), '[{"state": "sent", "reason": null, "jobs": 600000}]' FROM pushjobs.campaigns"""
+
+# A day of every minute, each template in both lanes, each way in three steps of lateness: what pages add up.
+_MINUTES = """
+INSERT INTO pushjobs.minutes (minute, app_no, lane, transition, reason, errcode, step, template_no, jobs, late)
+SELECT date_trunc('minute', now()) - make_interval(mins => m), app_no, lane, transition, '', 0, step, template_no, 9, 1
+  FROM generate_series(1, 1440) AS m, pushjobs.templates, unnest(ARRAY['urgent', 'bulk']::pushjobs.lane[]) AS lane,
+       unnest(ARRAY['deliver', 'reject', 'defer']) AS transition, generate_series(1, 3) AS step"""
 
 _RARE, _VERY_RARE = "tpl4", "tpl5"
 _NONE = {"since": "2001-01-01 00:00:00", "until": "2001-01-02 00:00:00"}
@@ -194,6 +194,12 @@ def _doors() -> Iterator[str]:
 def _measure(made: Runtime, browser: Browser) -> dict[str, list[float]]:
     """Time every page that has an address of its own, every kind of filter, jobs in each state, and confirmations."""
     paths = {page.path: page.path for page in PAGES if page.method == "GET" and "{" not in page.path}
+    paths |= {
+        "What goes out at 08:00": "/console/schedule/at?at=08:00",
+        "A campaign": "/console/campaigns/news",
+        "A run of a million": "/console/runs/1",
+        "A template": "/console/templates/tpl1",
+    }
     last = made.producer.find(limit=1)[0].id
     for name, query in _QUERIES.items():
         filled = {key: value.format(last=last // 20, user=f"{4321:032x}") for key, value in query.items()}
@@ -222,6 +228,15 @@ def _fill(made: Runtime, count: int) -> None:
     for number in range(6):
         words = {"data": {"thing1": "今日要闻"}, "time": "2099-01-01 08:00:00"}
         made.producer.send(touser="oReader0000000", template_id=f"tpl{number}", **words)
+    audience = made.settings.directory / "audience.csv"
+    audience.write_text("touser\noReader0000000\n", encoding="utf-8")
+    made.campaigns.add(
+        "news",
+        cron="0 8 * * *",
+        template_id="tpl0",
+        audience={"file": str(audience)},
+        content={"data": {"thing1": "今日要闻"}},
+    )
     begun, step = clock.monotonic(), 500_000
     with made.database.transaction() as connection:
         for index in jobs.indexes:
@@ -243,7 +258,11 @@ def _fill(made: Runtime, count: int) -> None:
         connection.exec_driver_sql("ANALYZE pushjobs.jobs, pushjobs.templates")
         newest = connection.exec_driver_sql("SELECT max(id) FROM pushjobs.jobs").scalar_one()
         bounds = {"first": newest - min(count, _MILLION) + 1, "last": newest, "count": min(count, _MILLION)}
-        connection.exec_driver_sql(_CAMPAIGN, bounds)
+        connection.exec_driver_sql(_RUN, bounds)
+        connection.exec_driver_sql(_MINUTES)
+        connection.exec_driver_sql("ANALYZE pushjobs.minutes, pushjobs.runs")
+    with made.database.transaction() as connection:
+        census.take(connection)
     print(f"indexed after {clock.monotonic() - begun:.0f} s", flush=True)
 
 

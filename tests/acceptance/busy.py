@@ -9,7 +9,7 @@ __all__ = ["was_busy"]
 # A busy hour: a wave of news with its refusals, and urgent orders beside it.
 _MINUTES = """
 INSERT INTO pushjobs.minutes (minute, app_no, lane, transition, reason, errcode, step, template_no, jobs, late)
-SELECT date_trunc('minute', now()) - make_interval(mins => m), 1, lane::pushjobs.lane, transition, reason, errcode,
+SELECT date_trunc('minute', now()) - make_interval(mins => m), app_no, lane::pushjobs.lane, transition, reason, errcode,
        step, template_no, greatest(1, jobs * (1 + 0.4 * sin(m / 7.0)))::int, 1
   FROM generate_series(1, 600) AS m, pushjobs.templates t,
        (VALUES ('bulk', 'deliver', '', 0, 1, 900, :news), ('bulk', 'deliver', '', 0, 3, 400, :news),

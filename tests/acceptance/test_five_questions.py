@@ -249,6 +249,7 @@ def test_is_everything_well(operator: Operator, push: Runtime) -> None:
     """The first page says so in one line, by itself a few seconds after something is not, without a click."""
     send(push, time=clock.now() + timedelta(days=1))
     was_busy(push)
+    operator.begin()
     expect(operator.page.get_by_text("All is well.")).to_be_visible()
     expect(operator.page.locator(".uplot canvas").first).to_be_visible()
     keep(operator.page, "console-now")
