@@ -15,7 +15,7 @@ from pushjobs.campaigns.audiences import read_audience, stored_name
 from pushjobs.campaigns.definition import CampaignArguments, Definition, read_definition, read_key, stored_arguments
 from pushjobs.campaigns.parts import Opened, Parts, opened
 from pushjobs.campaigns.rehearsal import Rehearsal, rehearse, sample
-from pushjobs.domain.campaign import EXPAND_AHEAD, Policies
+from pushjobs.domain.campaign import Policies
 from pushjobs.domain.events import CampaignNotTaken
 from pushjobs.domain.instants import Instant, read_cron
 from pushjobs.domain.job import Job, JobState
@@ -197,14 +197,10 @@ class Campaigns:
         with self._database.transaction() as connection:
             return runs.listed(connection, self._find(key).campaign_no, limit=limit)
 
-    def under_way(self, *, appid: str | None = None, until: datetime | None = None, limit: int = 20) -> Sequence[Run]:
-        """Return the runs that are not finished and begin by a moment (None: now), of one app or of all."""
-        with self._database.transaction() as connection:
-            return runs.under_way(connection, appid=appid, until=until, limit=limit)
-
     def going_on(self) -> Sequence[Run]:
-        """Return the runs that are not finished, those about to begin too, the earliest first."""
-        return self.under_way(until=clock.now() + EXPAND_AHEAD, limit=_MOST_RUNS)
+        """Return the runs of all campaigns that are not finished, the earliest first."""
+        with self._database.transaction() as connection:
+            return runs.going_on(connection)
 
     def latest(self) -> Mapping[str, Run]:
         """Return the latest run of each campaign in force that has one, by the campaign's key."""

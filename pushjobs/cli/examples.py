@@ -16,7 +16,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "schedule": ("pushjobs schedule", "pushjobs schedule --at 08:00"),
     "show": ("pushjobs show 4711",),
     "why": ("pushjobs why 4711",),
-    "due": ("pushjobs due", 'pushjobs due --due-after "2026-12-01 08:00:00" --due-before "2026-12-01 08:01:00"'),
     "cancel": ("pushjobs cancel 4711", "pushjobs cancel --reference OD20261201"),
     "reschedule": ('pushjobs reschedule 4711 --time "2026-12-02 09:30:00"',),
     "replay": ("pushjobs replay 4711", 'pushjobs replay --template-id TPL --expires "2026-12-03 22:00:00"'),

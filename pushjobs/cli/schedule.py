@@ -32,7 +32,7 @@ def schedule(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what goes out in the next hours and days, or at one moment."""
+    """Show what goes out when; with --at, what then, and what holds it."""
     appid = meant_appid.get()
     seen = Seen(apps=None if appid is None else [appid])
     with opened(directory) as runtime:
