@@ -15,7 +15,7 @@ from pushjobs.domain.pause import Pause
 from pushjobs.domain.template import Template
 from pushjobs.errors import InvalidInput, NotFound
 from pushjobs.http.console.visit import Answer, Page, Shown, Visit
-from pushjobs.overview import Became, Overview
+from pushjobs.overview import Became, Overview, Seen
 from pushjobs.rejections import Rejection
 from pushjobs.store.templates import Standing
 from pushjobs.wechat.errcodes import meaning
@@ -49,7 +49,8 @@ class _Row:
 
 
 def _templates(visit: Visit) -> Answer:
-    became = Overview(visit.runtime).became(visit.seen, since=clock.now() - _A_DAY)
+    of_app = Seen(apps=[visit.appid], templates=visit.client.templates)
+    became = Overview(visit.runtime).became(of_app, since=clock.now() - _A_DAY)
     rows = _rows(visit, became)
     rows.sort(key=lambda row: (not row.pauses, -sum(row.became.values()), row.title or row.template_id))
     values = {
@@ -69,16 +70,18 @@ def _shown(
     visit: Visit, *, sample: str = "", faults: Sequence[Rejection] | None = None, fault: InvalidInput | None = None
 ) -> Shown:
     template_id = visit.path["id"]
-    became = Overview(visit.runtime).became(visit.seen, since=clock.now() - _A_DAY)
+    if not visit.client.may(template_id=template_id):
+        raise NotFound("there is no such template")
+    of_one = Seen(apps=[visit.appid], templates=[template_id])
+    became = Overview(visit.runtime).became(of_one, since=clock.now() - _A_DAY)
     row = next((each for each in _rows(visit, became) if each.template_id == template_id), None)
     if row is None:
         raise NotFound("there is no such template")
-    of_it = [each for each in became if (each.appid, each.template_id) == (visit.appid, template_id)]
     values = {
         "row": row,
         "fields": [] if row.template is None else [_field(each) for each in row.template.fields],
-        "became": of_it,
-        "meanings": {each.errcode: meaning(each.errcode) for each in of_it if each.errcode is not None},
+        "became": became,
+        "meanings": {each.errcode: meaning(each.errcode) for each in became if each.errcode is not None},
         "sample": sample or _example(row.template),
         "faults": faults,
         "fault": fault,
