@@ -245,6 +245,19 @@ def test_a_template_is_held_and_let_go(operator: MakeBrowser, runtime: Runtime) 
     assert runtime.operations.pauses() == []
 
 
+def test_a_lane_is_held_and_let_go(operator: MakeBrowser, runtime: Runtime) -> None:
+    """On Limits, as the whole app is; what is held stands there with its button."""
+    browser = operator()
+    browser.get("/console/limits")
+    browser.post("/console/pause", {"app": APPID, "lane": "bulk", "note": "night", "back": "/console/limits"})
+    [pause] = runtime.operations.pauses()
+    assert (pause.lane, pause.template_id) == ("bulk", None)
+    for words in ("Lane bulk", "Paused by an operator", "night", "until it is resumed"):
+        assert words in said(browser)
+    browser.post("/console/resume", {"app": APPID, "lane": "bulk", "back": "/console/limits"})
+    assert runtime.operations.pauses() == []
+
+
 def test_a_template_says_what_became_of_its_jobs(operator: MakeBrowser, runtime: Runtime) -> None:
     """Sent, refused and why, over the last day, from the summaries; and its rules, and its faults in a row."""
     schedule(runtime)

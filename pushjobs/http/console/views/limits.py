@@ -27,6 +27,7 @@ def _shown(visit: Visit, *, quota: Quota | None = None, fault: InvalidInput | No
         "stored": visit.app.inspection.pace(),
         "used": used,
         "calls": sum(lane.calls for lane in now.lanes if lane.appid == visit.appid),
+        "pauses": [each for each in visit.may.pauses(visit.appid) if each.template_id is None],
         "may_set": visit.client.templates is None,
         "quota": quota,
         "fault": fault,
