@@ -104,7 +104,7 @@ bench-pending: $(VENV)/installed-dev ## measure what ten million pending jobs co
 
 # Six minutes; SEED=7 repeats a run's faults.
 chaos: $(VENV)/installed ## kill everything at random under 50,000 jobs, and count each at the sandbox
-	@$(PUSHJOBS) chaos --jobs 50000 --rate 200 $(if $(SEED),--seed $(SEED))
+	@$(PUSHJOBS) chaos --jobs 50000 --per-second 200 $(if $(SEED),--seed $(SEED))
 
 lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \

@@ -71,6 +71,12 @@ TICKS = {
         "schedule": 5.0,
         "options": {"queue": QueueName.BULK, "expires": 5.0},
     },
+    # Every 5 s: what became of jobs is added up, and what is scheduled is counted, if that is due. Nobody waits for it.
+    "summarise": {
+        "task": TaskName.SUMMARISE,
+        "schedule": 5.0,
+        "options": {"queue": QueueName.BULK, "expires": 5.0},
+    },
     # Every 10 minutes: asks whether the app's hour of the night has come to read its templates anew. Not among the
     # ticks, for it may wait for WeChat, and a release tick must not wait for it.
     "refresh": {

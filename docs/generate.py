@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from docs import coverage, http_api
+from docs import commands, coverage, http_api, log_lines
 from pushjobs.app_settings import AppSettings
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
@@ -64,7 +64,7 @@ def settings_page() -> str:
     return _page(
         "Settings",
         "Environment variables. An empty one counts as unset. A wrong one ends the process with a line that names the",
-        "variable and not its value.",
+        "variable and not its value. What is secret is better kept in files: see `PUSHJOBS_SECRETS_DIR`.",
         "",
         *_table(("variable", "default", "takes", "meaning"), [rows[name] for name in rows if name not in of_apps]),
         "",
@@ -221,14 +221,19 @@ def http_page() -> str:
 
 def metrics_page() -> str:
     """Every figure at `/metrics`."""
-    rows = [(f"`{each.name}`", ", ".join(each.labels), each.words) for each in FIGURES]
+    rows = [(f"`{each.name}`", each.kind.value, ", ".join(each.labels), each.words) for each in FIGURES]
     return _page(
         "Metrics",
-        "Gauges at `/metrics` of the HTTP door, for a client that may `operate` all apps: read from SQL and the",
-        "broker, at most every 5 s, and the same at every door.",
+        "Figures at `/metrics` of the HTTP door, for a client that may `operate` all apps: read from SQL and the",
+        "broker, at most every 5 s, and the same at every door. So scrape one door, or any, and add none up.",
         "",
-        *_table(("name", "labels", "what it says"), rows),
+        *_table(("name", "kind", "labels", "what it says"), rows),
     )
+
+
+def events_page() -> str:
+    """Every event that the log may tell, its level, its fields and what they mean."""
+    return _page("Events in the log", *log_lines.lines(_table))
 
 
 PAGES: dict[Path, Callable[[], str]] = {
@@ -240,6 +245,8 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "fields.md": fields_page,
     REFERENCE / "http.md": http_page,
     REFERENCE / "metrics.md": metrics_page,
+    REFERENCE / "cli.md": lambda: _page("The command line", *commands.lines(_table)),
+    REFERENCE / "events.md": events_page,
 }
 """The generated pages: where each stands, and what writes it."""
 

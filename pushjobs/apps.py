@@ -7,7 +7,7 @@ within one.
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,11 @@ class Apps:
     def known(self) -> Mapping[str, KnownApp]:
         """The apps as they were last read, by appid; asks nobody."""
         return self._known
+
+    @property
+    def unreadable(self) -> Collection[str]:
+        """The appids of those whose secrets no key opened then."""
+        return self._unreadable
 
     def default(self) -> KnownApp:
         """Return the environment's app; raises Misconfigured where there is none."""

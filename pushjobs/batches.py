@@ -6,11 +6,13 @@ Whose transaction it is, and how many rows are one, is the verbs' affair; a bad 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pushjobs import claims
+from pushjobs import claims, clock
 from pushjobs.app_parts import AppParts
 from pushjobs.claims import Row
 from pushjobs.domain.client import Client
 from pushjobs.domain.job import Job, JobId, Lane
+from pushjobs.domain.steps import JobsAccepted
+from pushjobs.domain.steps import NewJob as Followed
 from pushjobs.errors import InvalidInput
 from pushjobs.making import new_job
 from pushjobs.rejections import Report
@@ -20,7 +22,7 @@ from pushjobs.store.accepting import NewJob
 from pushjobs.store.database import Transaction
 from pushjobs.store.sealing import Lookup, Sealer
 
-__all__ = ["Accepted", "AcceptedJob", "Batches", "Outcome", "note"]
+__all__ = ["Accepted", "AcceptedJob", "Batches", "Outcome", "accepted", "note"]
 
 
 class Accepted(NamedTuple):
@@ -97,6 +99,16 @@ class Batches:
         """Make a row of a request."""
         who, sealer, lookup = self._client, self._sealer, self._lookup
         return new_job(job_id, request, app.terms, sealer=sealer, lookup=lookup, released=released, client=who)
+
+
+def accepted(appid: str, rows: Sequence[Row], outcomes: Mapping[int, Outcome], *, since: float) -> JobsAccepted:
+    """Say which jobs are stored of an app's rows, which were asked for at `since`."""
+    jobs = (
+        Followed(made.job_id, row.request.lane, row.request.message.content.template_id, row.request.planned_at)
+        for row in rows
+        if isinstance(made := outcomes[row.number], Accepted) and not made.is_known
+    )
+    return JobsAccepted(appid=appid, jobs=jobs, since=since, at=clock.monotonic())
 
 
 def note(outcomes: Mapping[int, Outcome], report: Report) -> None:

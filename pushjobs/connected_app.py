@@ -282,7 +282,9 @@ class ConnectedApp:
     @cached_property
     def _tokens(self) -> TokenSource:
         connections = self._connections
-        return TokenSource(connections.client, connections.redis, appid=self.app.appid, secret=self.app.secret)
+        return TokenSource(
+            connections.client, connections.redis, appid=self.app.appid, secret=self.app.secret, tell=emit
+        )
 
     @cached_property
     def _wechat(self) -> AuthorisedClient:

@@ -1,14 +1,16 @@
-"""A request made a job: sealed for the store, described for the caller."""
+"""A request made a job: sealed for the store, described for the caller, named to whoever follows it."""
 
 from pushjobs import clock
 from pushjobs.domain.client import Client
 from pushjobs.domain.job import Job, JobId, JobState
+from pushjobs.domain.steps import JobsAccepted
+from pushjobs.domain.steps import NewJob as Followed
 from pushjobs.request import Request, Terms
 from pushjobs.store import envelope
 from pushjobs.store.accepting import NewJob
 from pushjobs.store.sealing import Lookup, Sealer
 
-__all__ = ["described", "new_job"]
+__all__ = ["accepted", "described", "new_job"]
 
 
 def new_job(  # noqa: PLR0913 - what a row is made of
@@ -64,3 +66,9 @@ def described(job_id: JobId, request: Request, terms: Terms, *, client: Client |
         closed_at=None,
         client=None if client is None else client.name,
     )
+
+
+def accepted(job: Job, *, since: float) -> JobsAccepted:
+    """Say that a job is stored which was asked for at `since`."""
+    followed = Followed(job.id, job.lane, job.template_id, job.time)
+    return JobsAccepted(appid=job.appid, jobs=[followed], since=since, at=clock.monotonic())

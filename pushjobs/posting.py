@@ -4,7 +4,7 @@ Signed as Standard Webhooks says (version 1): an id that is the same at every at
 HMAC-SHA-256 over both and the body. As with feeds, a name is resolved here, every address it has is judged, and the
 connection goes to the very address that was judged.
 
-Refuses to: repeat a call (the store does), follow redirects, care for more of an answer than its status, keep a
+Refuses to: repeat a call (the store does), follow redirects, read more of an answer than its first 16 KiB, keep a
 connection for another name.
 """
 
@@ -15,13 +15,14 @@ import hmac
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import httpx
 
 from pushjobs.campaigns.fetching import IPAddress, Reach
 
-__all__ = ["SECRET_PREFIX", "Post", "headers"]
+__all__ = ["SECRET_PREFIX", "Answer", "Post", "headers"]
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what every such secret begins with
 
@@ -40,8 +41,21 @@ def headers(secret: str, message_id: str, timestamp: int, body: bytes) -> Mappin
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was answered: its status, and its first 16 KiB."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether its status says that it was taken."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls a success
+
+
 class Post:
-    """Posts to addresses of clients' choice; made and used within one event loop."""
+    """Posts to addresses of somebody's choice; made and used within one event loop."""
 
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
@@ -55,6 +69,13 @@ class Post:
 
     async def post(self, url: str, body: bytes, signed: Mapping[str, str]) -> str | None:
         """Post once; return None if it was taken (HTTP 2xx), else what was wrong, without the address."""
+        answer = await self.ask(url, body, signed)
+        if isinstance(answer, str):
+            return answer
+        return None if answer.is_success else f"HTTP {answer.status}"
+
+    async def ask(self, url: str, body: bytes, signed: Mapping[str, str]) -> Answer | str:
+        """Post once; return what was answered, or what was wrong, without the address."""
         try:
             async with asyncio.timeout(self._reach.seconds):
                 return await self._post(httpx.URL(url), body, signed)
@@ -67,7 +88,7 @@ class Post:
         """Close every connection."""
         await self._client.aclose()
 
-    async def _post(self, url: httpx.URL, body: bytes, signed: Mapping[str, str]) -> str | None:
+    async def _post(self, url: httpx.URL, body: bytes, signed: Mapping[str, str]) -> Answer | str:
         addresses = await self._addresses(url)
         if isinstance(addresses, str):
             return addresses
@@ -91,8 +112,7 @@ class Post:
                 # Nothing was written: another address may be tried within this attempt.
                 fault = "no connection can be made, or no TLS"
                 continue
-            await _let_end(response)
-            return None if response.is_success else f"HTTP {response.status_code}"
+            return Answer(status=response.status_code, body=await _beginning(response))
         return fault
 
     async def _addresses(self, url: httpx.URL) -> list[IPAddress] | str:
@@ -106,13 +126,14 @@ class Post:
         return list(found)
 
 
-async def _let_end(response: httpx.Response) -> None:
-    """Close an answer; a short one is let come to its end, or its server would see the connection reset."""
-    size = 0
-    # Its status was the answer.
+async def _beginning(response: httpx.Response) -> bytes:
+    """Read an answer's beginning; a short one comes to its end, or its server would see the connection reset."""
+    body = bytearray()
+    # One that breaks off was answered: it is for the caller to judge how far it came.
     with suppress(httpx.HTTPError):
         async for chunk in response.aiter_raw():
-            size += len(chunk)
-            if size > _SHORT:
+            body += chunk
+            if len(body) > _SHORT:
                 break
     await response.aclose()
+    return bytes(body[:_SHORT])

@@ -8,10 +8,11 @@ everything commits with the caller's own transaction, and only ticks publish.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, Self, Unpack
 
-from pushjobs import clock
+from pushjobs import batches, clock, making
 from pushjobs.app_parts import AppParts
 from pushjobs.batches import AcceptedJob, Batches, Outcome, note
 from pushjobs.campaigns.campaigns import Campaigns
@@ -26,7 +27,6 @@ from pushjobs.domain.moment import read_deadline, read_moment
 from pushjobs.errors import InvalidInput, NotFound, NotPossible
 from pushjobs.forgetting import Forgotten
 from pushjobs.inspection import Why
-from pushjobs.making import described
 from pushjobs.rejections import Rejection, Report
 from pushjobs.release import Releaser
 from pushjobs.request import (
@@ -43,6 +43,7 @@ from pushjobs.store import jobs as stored
 from pushjobs.store.database import CallersSession, Database, Transaction, joined
 from pushjobs.store.releases import Bucket, Released
 from pushjobs.store.sealing import Lookup, Sealer
+from pushjobs.telemetry import follow
 from pushjobs.wechat.login import Login
 
 __all__ = ["Producer", "Rejection", "Report"]
@@ -123,6 +124,7 @@ class Producer:
 
     def accept(self, arguments: Mapping[str, Any], *, session: CallersSession | None = None) -> AcceptedJob:
         """Do what `send` does with these arguments, and tell whether the job was known by its idempotency key."""
+        since = clock.monotonic()
         app = self._parts(named_app(arguments))
         request = read_request(arguments, app.terms, lane=Lane.URGENT)
         if refused := app.vetting.vet({0: request}):
@@ -137,7 +139,9 @@ class Producer:
             accepting.insert(connection, [self._batches.new_job(app, job_id, request, released=goes_now)])
         if goes_now:
             self._releaser.publish(bucket, [Released(id=job_id, release_no=1, due_in=0.0)])
-        return AcceptedJob(described(job_id, request, app.terms, client=self._client), is_known=False)
+        job = making.described(job_id, request, app.terms, client=self._client)
+        follow(lambda: making.accepted(job, since=since))
+        return AcceptedJob(job, is_known=False)
 
     def send_many(self, rows: Iterable[Mapping[str, Any]], *, session: CallersSession | None = None) -> Report:
         """Schedule many pushes, each row the keyword arguments of `send`; any iterable, streamed in chunks.
@@ -338,11 +342,14 @@ class Producer:
 
     def _accept(self, numbered: Iterable[tuple[int, Any]], session: CallersSession | None) -> dict[int, Outcome]:
         """Accept rows in one transaction, the caller's or one of their own."""
+        since = clock.monotonic()
         readable, outcomes = self._batches.read(numbered)
         if any(rows for _, rows in readable):
             with self._within(session) as connection:
                 for app, rows in readable:
                     outcomes |= self._batches.store(connection, app, rows)
+        for app, rows in readable:
+            follow(partial(batches.accepted, app.terms.appid, rows, outcomes, since=since))
         return outcomes
 
     def _within(self, session: CallersSession | None) -> AbstractContextManager[Transaction]:

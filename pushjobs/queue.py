@@ -37,6 +37,7 @@ class TaskName(StrEnum):
     FORWARD = "pushjobs.forward"
     TELL = "pushjobs.tell"
     FORGET = "pushjobs.forget"
+    SUMMARISE = "pushjobs.summarise"
     CAMPAIGNS = "pushjobs.campaigns"
     EXPAND = "pushjobs.expand"
 

@@ -9,11 +9,13 @@ Refuses to: guess. A receipt that fits two jobs, one of them in doubt, stays wit
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from pushjobs import clock
 from pushjobs.domain.events import EventsApplied, EventsUnreadable
 from pushjobs.domain.receipt import ConsentGiven, ConsentWithdrawn, EventKind, Receipt, Told
+from pushjobs.domain.steps import Placed, ReceiptsPlaced
 from pushjobs.errors import NotFound
 from pushjobs.request import Terms
 from pushjobs.store import consents, events, pushes
@@ -22,7 +24,7 @@ from pushjobs.store.envelope import seal_push
 from pushjobs.store.events import NewEvent
 from pushjobs.store.pushes import NewPush
 from pushjobs.store.sealing import Lookup, Sealer
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow
 from pushjobs.wechat.events import Callback, Callbacks, Handshake, Push
 
 __all__ = ["Door", "Receipts", "Taking"]
@@ -168,31 +170,31 @@ class Receipts:
         applied = 0
         until = clock.monotonic() + _LONGEST_SECONDS
         while clock.monotonic() < until:
+            placed: dict[int, Placed] = {}
+            since = clock.monotonic()
             with self._database.transaction() as connection:
                 # Whoever holds the lock takes what we would.
                 slice_ = events.waiting(connection, limit=_AT_ONCE) if events.lock(connection) else {}
-                done = _apply(connection, slice_) if slice_ else None
+                done = _apply(connection, slice_, placed) if slice_ else None
             if done is None:
                 break
             self._emit(done)
+            follow(partial(ReceiptsPlaced, jobs=placed.values(), since=since, at=clock.monotonic()))
             applied += done.receipts + done.consents
             if len(slice_) < _AT_ONCE:
                 break
         return applied
 
 
-def _apply(connection: Transaction, slice_: Mapping[int, EventKind]) -> EventsApplied:
-    """Apply one slice: jobs first, then consents, as every lock is taken."""
+def _apply(connection: Transaction, slice_: Mapping[int, EventKind], placed: dict[int, Placed]) -> EventsApplied:
+    """Apply one slice: jobs first, then consents, as every lock is taken; `placed` gets receipts that found jobs."""
     receipts = [number for number, kind in slice_.items() if kind is EventKind.RECEIPT]
     said = [number for number, kind in slice_.items() if kind is not EventKind.RECEIPT]
-    placed: set[int] = set()
-    confirmed = left = 0
+    left = 0
     if receipts:
         placed |= events.settle_by_msgid(connection, receipts)
     if homeless := [number for number in receipts if number not in placed]:
-        settled = events.settle_by_user(connection, homeless)
-        placed |= settled.keys()
-        confirmed = sum(settled.values())
+        placed |= events.settle_by_user(connection, homeless)
     if said:
         consents.tell(connection, said)
     events.close(connection, [*placed, *said])
@@ -201,7 +203,7 @@ def _apply(connection: Transaction, slice_: Mapping[int, EventKind]) -> EventsAp
         left = events.put_off(connection, waiting)
     return EventsApplied(
         receipts=len(placed),
-        confirmed=confirmed,
+        confirmed=sum(receipt.is_confirmed for receipt in placed.values()),
         consents=len(said),
         waiting=len(waiting) - left,
         left=left,

@@ -17,13 +17,14 @@ from pushjobs.domain.events import JobsReleased, JobsUnpublished
 from pushjobs.domain.job import Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import Pause, paused_templates
+from pushjobs.domain.steps import JobsPublished
 from pushjobs.errors import Unreachable
 from pushjobs.queue import Batch, Publisher
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store import moves, pauses, releases
 from pushjobs.store.database import Database, Transaction
 from pushjobs.store.releases import Bucket, Load, Released
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow
 
 __all__ = ["Releaser", "batches", "budget"]
 
@@ -79,6 +80,7 @@ class Releaser:
         The caller's claim or insert is committed, and no transaction is open: a broker that hangs holds no locks.
         """
         made = list(batches(bucket, released, largest=self._largest_batch(bucket)))
+        since = clock.monotonic()
         try:
             self._publisher.publish(made)
         except Unreachable:
@@ -97,8 +99,10 @@ class Releaser:
             with suppress(Unreachable), self._database.transaction() as connection:
                 moves.apply(connection, back)
             self._emit(JobsUnpublished(app_no=bucket.app_no, lane=bucket.lane, jobs=len(released)))
+            follow(lambda: _published(bucket, released, since, is_taken=False))
             return False
         self._emit(JobsReleased(app_no=bucket.app_no, lane=bucket.lane, jobs=len(released)))
+        follow(lambda: _published(bucket, released, since, is_taken=True))
         return True
 
     def has_room(self, bucket: Bucket) -> bool:
@@ -168,6 +172,11 @@ def batches(bucket: Bucket, released: Sequence[Released], *, largest: int) -> It
                 expires_in=first + LEASE_SECONDS,
             )
             begin = end
+
+
+def _published(bucket: Bucket, released: Sequence[Released], since: float, *, is_taken: bool) -> JobsPublished:
+    ids, at = (job.id for job in released), clock.monotonic()
+    return JobsPublished(lane=bucket.lane, jobs=ids, is_taken=is_taken, since=since, at=at)
 
 
 def _due(job: Released) -> float:

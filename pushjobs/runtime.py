@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from pushjobs.acceptance import Acceptance
 from pushjobs.access import AccessTokens
 from pushjobs.account import Account
+from pushjobs.alerting import keep_watch
+from pushjobs.alerts import Alerts
 from pushjobs.app_parts import AppParts
 from pushjobs.apps import Apps, KnownApp
 from pushjobs.auditing import AuditLog
@@ -46,12 +48,13 @@ from pushjobs.sessions import Sessions
 from pushjobs.settings import Settings
 from pushjobs.store.database import Database
 from pushjobs.store.sealing import Sealer
-from pushjobs.telemetry import emit
+from pushjobs.summaries import Summaries
+from pushjobs.telemetry import emit, start_tracing
 from pushjobs.telling import Telling
 from pushjobs.templates import Templates
 from pushjobs.upkeep import Retention, Upkeep
 from pushjobs.webhooks import Webhooks
-from pushjobs.wechat.tokens import prove_credentials
+from pushjobs.wechat.tokens import fetched, prove_credentials
 from pushjobs.witness import Witness
 from pushjobs.wording import Wording
 
@@ -73,6 +76,7 @@ class Runtime:
         self._is_draining = is_draining
         self._lock = threading.Lock()
         self._connected: dict[str, ConnectedApp] = {}
+        self._stop_tracing = start_tracing(settings, lambda: self.connections.lookup.fingerprint)
 
     @cached_property
     def apps(self) -> Apps:
@@ -111,6 +115,11 @@ class Runtime:
         """Tells them."""
         connections = self.connections
         return Telling(connections.database, connections.loop, lambda: self._post, sealer=connections.sealer, emit=emit)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What is wrong, and who is told."""
+        return keep_watch(self.connections, rate=self._rate, unreadable=lambda: self.apps.unreadable)
 
     @cached_property
     def access_tokens(self) -> AccessTokens:
@@ -189,13 +198,23 @@ class Runtime:
     @cached_property
     def figures(self) -> Figures:
         """How things stand, for a monitoring system."""
-        return Figures(self.connections.database, self.connections.publisher.lengths)
+        return Figures(
+            self.connections.database,
+            lengths=self.connections.publisher.lengths,
+            paces=lambda: {app.app.appid: app.limit().per_second for app in self.all_apps()},
+            tokens=lambda: fetched(self.connections.slots, [app.app.appid for app in self.all_apps()]),
+        )
 
     @cached_property
     def upkeep(self) -> Upkeep:
         """Rescues and prunes."""
         retention = Retention(days=self.settings.retention_days, dead_days=self.settings.dead_retention_days)
         return Upkeep(self.connections.database, retention=retention, emit=emit)
+
+    @cached_property
+    def summaries(self) -> Summaries:
+        """Keeps what pages read instead of all jobs."""
+        return Summaries(self.connections.database)
 
     @cached_property
     def keys(self) -> Keys:
@@ -248,9 +267,9 @@ class Runtime:
             raise NotFound("no callbacks are taken for that app: compare the address with the appid")
         return self._connect(known).callbacks
 
-    def prove_credentials(self) -> None:
-        """Ask WeChat for the access token, whatever is kept; raises CallRefused or Unreachable where it gives none."""
-        app = self.app().app
+    def prove_credentials(self, appid: str | None = None) -> None:
+        """Ask WeChat for an app's access token, whatever is kept; raises CallRefused or Unreachable without one."""
+        app = self.app(appid).app
         self._prove_credentials(app.appid, app.secret)
 
     def warm_up(self) -> None:
@@ -267,6 +286,7 @@ class Runtime:
             with suppress(PushJobsError):
                 self.witness.beat()
         self.connections.close()
+        self._stop_tracing()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,8 +1,9 @@
 """Every setting, and the only reader of the environment.
 
-Each is an environment variable with the prefix `PUSHJOBS_`. Two sources fill what is unset: the file of addresses and
-the file of keys that the embedded servers write under `PUSHJOBS_DIRECTORY`. Nothing here connects to anything; whoever
-asks for an address that is neither set nor running gets `NotRunning`, with what to do.
+Each is an environment variable with the prefix `PUSHJOBS_`, or a file of `PUSHJOBS_SECRETS_DIR` that is called like
+it. Two sources fill what is unset: the file of addresses and the file of keys that the embedded servers write under
+`PUSHJOBS_DIRECTORY`. Nothing here connects to anything; whoever asks for an address that is neither set nor running
+gets `NotRunning`, with what to do.
 """
 
 import base64
@@ -10,6 +11,7 @@ import binascii
 import json
 import os
 import re
+from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -22,7 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pushjobs.app_settings import AppSettings
 from pushjobs.errors import Misconfigured, NotRunning
 
-__all__ = ["LEASE_SECONDS", "Settings", "environment", "forget_environment", "given", "load"]
+__all__ = ["LEASE_SECONDS", "LogFormat", "LogLevel", "Settings", "environment", "forget_environment", "given", "load"]
 
 LEASE_SECONDS = 15.0
 """How long a worker may hold a job. With the rescue tick it bounds how soon a death is decided (20 s)."""
@@ -36,7 +38,26 @@ _WECHAT = {"wechat_base_url", "wechat_fallback_urls", "wechat_appid", "wechat_se
 _REAL_WECHAT = "https://api.weixin.qq.com"
 _SPARE_WECHAT = ("https://api2.weixin.qq.com",)
 _NONE = "none"
+_ALERT_URL = re.compile(r"(?:(?:wecom|dingtalk)\+)?(https?://\S+)", re.ASCII)
 _PATH = re.compile(r"/[\w./-]{1,200}", re.ASCII)
+_PASSWORD = re.compile(r"[!-~]{8,200}")
+_SECRETS_DIR = "secrets_dir"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """How much a log line matters."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 class Settings(AppSettings, BaseSettings):
@@ -45,6 +66,11 @@ class Settings(AppSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     directory: Path = Field(default=Path(".pushjobs"), description="Where the embedded servers keep everything.")
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="A directory of files that hold settings, each called like its variable in small letters, such as "
+        "`pushjobs_lookup_key`; what is set as a variable is not read from there.",
+    )
     database_url: str | None = Field(default=None, description="PostgreSQL; unset: the embedded one.")
     database_pool_size: int = Field(
         default=5, ge=1, le=100, description="Connections a process keeps to PostgreSQL, and as many more while busy."
@@ -76,6 +102,10 @@ class Settings(AppSettings, BaseSettings):
     dead_retention_days: int = Field(default=90, ge=1, le=3650, description="The same for dead jobs, to be replayed.")
     campaigns: str = Field(default="beat_schedule", description="The module that declares campaigns in code.")
     plain_intake: bool = Field(default=False, description="Accept unencrypted `pushjobs.send` tasks.")
+    alert_url: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Comma-separated addresses that are told of alerts: robots of WeCom and DingTalk, or any URL.",
+    )
     private_feeds: bool = Field(default=False, description="Whether feeds may be fetched from private addresses.")
     private_webhooks: bool = Field(
         default=False, description="Whether clients' webhooks may be at private addresses, and without TLS."
@@ -90,12 +120,33 @@ class Settings(AppSettings, BaseSettings):
         description="Comma-separated addresses and networks, such as `10.0.0.0/8`, of proxies before the HTTP doors: "
         "from them alone `X-Forwarded-For` and `X-Forwarded-Proto` count.",
     )
+    log_format: LogFormat | None = Field(
+        default=None, description="`json` or `console`; unset: `console` where it goes to a terminal, else `json`."
+    )
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO,
+        description="The least of our own lines that are written: `debug`, `info`, `warning` or `error`. Of libraries "
+        "those from `warning` on are, whatever stands here: below it they tell addresses with tokens.",
+    )
+    trace_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Which share of the urgent jobs has a trace (the extra `tracing`); 0: no job has, of either lane.",
+    )
+    trace_bulk_share: float = Field(
+        default=0.001, ge=0, le=1, description="The same of bulk jobs, while some of the urgent ones have."
+    )
     access_log: bool = Field(default=True, description="Whether the HTTP doors write a log line for each request.")
     pass_through: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated paths of WeChat's, such as `/wxa/msg_sec_check`, that clients may call through us "
         "beside sends and templates; JSON only.",
     )
+    flower_password: SecretStr | None = Field(
+        default=None, description="Flower's, for its user `pushjobs`; unset: `up` makes one up, and shows it."
+    )
+    flower_read_only: bool = Field(default=True, description="Whether Flower shows only, and does nothing.")
     url: str | None = Field(default=None, description="For `pushjobs.client`: the address of the HTTP door.")
     client_id: str | None = Field(default=None, description="For `pushjobs.client`: the id of a client of that door.")
     client_key: SecretStr | None = Field(default=None, description="For `pushjobs.client`: that client's key.")
@@ -115,10 +166,19 @@ class Settings(AppSettings, BaseSettings):
                 raise ValueError("holds what is no address such as https://api2.weixin.qq.com; write `none` for none")
         return value
 
-    @field_validator("encryption_keys", "pass_through", "trusted_proxies", mode="before")
+    @field_validator("alert_url", "encryption_keys", "pass_through", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("alert_url")
+    @classmethod
+    def _are_alert_urls(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            found = _ALERT_URL.fullmatch(secret.get_secret_value())
+            if found is None or not _names_host(found[1]):
+                raise ValueError("holds what is no address of http or https, as a robot's page shows it")
+        return value
 
     @field_validator("pass_through")
     @classmethod
@@ -136,6 +196,13 @@ class Settings(AppSettings, BaseSettings):
                 ip_network(network)
             except ValueError:
                 raise ValueError("holds what is no address and no network such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("flower_password")
+    @classmethod
+    def _is_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _PASSWORD.fullmatch(value.get_secret_value()):
+            raise ValueError("is no password that Flower takes: 8 to 200 letters, digits and signs of ASCII")
         return value
 
     @field_validator("encryption_keys")
@@ -196,6 +263,13 @@ class Settings(AppSettings, BaseSettings):
         return self.wechat_appid, self.wechat_secret.get_secret_value()
 
     @property
+    def require_flower_password(self) -> str:
+        """Flower's password; raises Misconfigured where it is missing: nobody is let in without one."""
+        if self.flower_password is None:
+            raise Misconfigured("PUSHJOBS_FLOWER_PASSWORD is not set: Flower would be open to everybody")
+        return self.flower_password.get_secret_value()
+
+    @property
     def require_encryption_keys(self) -> tuple[bytes, ...]:
         """The key ring, newest first; raises Misconfigured where it is empty."""
         if not self.encryption_keys:
@@ -249,9 +323,28 @@ def forget_environment() -> None:
 
 def _validated(values: dict[str, Any]) -> Settings:
     try:
-        return Settings(**values)
+        return Settings(**_secrets(), **values)
     except ValidationError as error:
         raise Misconfigured("; ".join(_fault(item) for item in error.errors(include_input=False))) from None
+
+
+def _secrets() -> dict[str, Any]:
+    """Read the files of the directory of secrets whose variables are not set; an empty one counts as not there."""
+    variables = {name.lower(): value for name, value in os.environ.items() if value}
+    given = variables.get(f"{_PREFIX}{_SECRETS_DIR}".lower())
+    if given is None:
+        return {}
+    if not (directory := Path(given)).is_dir():
+        raise Misconfigured("PUSHJOBS_SECRETS_DIR: is no directory")
+    found = {}
+    for name in Settings.model_fields.keys() - {_SECRETS_DIR}:
+        path = directory / f"{_PREFIX}{name}".lower()
+        if path.name not in variables and path.exists():
+            try:
+                found[name] = path.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise Misconfigured(f"{path} cannot be read ({type(error).__name__}): mend or remove it") from None
+    return {name: value for name, value in found.items() if value}
 
 
 def _fault(item: ErrorDetails) -> str:
@@ -268,6 +361,14 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, TypeError, ValueError) as error:
         raise Misconfigured(f"{path} cannot be read ({type(error).__name__}): mend or remove it") from None
+
+
+def _names_host(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        return bool(address.hostname) and address.port != 0 and not address.username
+    except ValueError:
+        return False
 
 
 def _key_bytes(secret: SecretStr) -> bytes:

@@ -6,6 +6,7 @@ settle them. The parent's shutdown raises a flag of its own, in memory that pare
 """
 
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,9 +17,10 @@ from pathlib import Path
 from types import FrameType
 
 from celery.signals import (
+    celeryd_init,
+    setup_logging,
     task_postrun,
     task_prerun,
-    worker_init,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
@@ -26,6 +28,7 @@ from celery.signals import (
 )
 
 from pushjobs import settings
+from pushjobs.alerts import Watch
 from pushjobs.local.bound import die_with_parent
 from pushjobs.runtime import Runtime
 from pushjobs.telemetry import logs
@@ -47,6 +50,7 @@ class _Child:
     is_told = False
     leaves = threading.Event()
     rescuer: threading.Thread | None = None
+    watch: Watch | None = None
 
 
 def runtime() -> Runtime:
@@ -60,9 +64,17 @@ def _is_draining() -> bool:
     return _Child.is_told or bool(_parent_leaves.value)
 
 
-@worker_init.connect
-def _begin(**_: object) -> None:
-    logs.configure()
+# As soon as there is a worker, for it may warn before it sets its logging up.
+@celeryd_init.connect
+@setup_logging.connect
+def _log(loglevel: int = logging.WARNING, **_: object) -> None:
+    """Have Celery's lines, of the worker and of beat, written as ours are, from `--loglevel` on.
+
+    Not its debug lines, whatever is asked for: they show the arguments of tasks.
+    """
+    configured = settings.load()
+    logs.configure(configured.log_format, configured.log_level)
+    logging.getLogger("celery").setLevel(max(loglevel, logging.INFO))
 
 
 @worker_process_init.connect
@@ -79,6 +91,8 @@ def _enter(**_: object) -> None:
     gc.freeze()
     _Child.rescuer = threading.Thread(target=_keep_rescuing, name="pushjobs-rescuer", daemon=True)
     _Child.rescuer.start()
+    _Child.watch = Watch(_watch)
+    _Child.watch.start()
 
 
 def _keep_rescuing() -> None:
@@ -89,6 +103,10 @@ def _keep_rescuing() -> None:
     while not _Child.leaves.wait(_RESCUE_SECONDS):
         with suppress(Exception):  # whatever it was, beat's tick tells of it; a thread that ended would rescue nobody
             runtime().upkeep.rescue()
+
+
+def _watch() -> None:
+    runtime().alerts.watch()
 
 
 @task_prerun.connect
@@ -120,6 +138,8 @@ def _leave(**_: object) -> None:
     _Child.leaves.set()
     if _Child.rescuer is not None:
         _Child.rescuer.join()
+    if _Child.watch is not None:
+        _Child.watch.stop()
     if _Child.runtime is not None:
         _Child.runtime.close()
 

@@ -197,6 +197,11 @@ class Campaigns:
         with self._database.transaction() as connection:
             return runs.listed(connection, self._find(key).campaign_no, limit=limit)
 
+    def under_way(self, *, appid: str | None = None, until: datetime | None = None, limit: int = 20) -> Sequence[Run]:
+        """Return the runs that are not finished and begin by a moment (None: now), of one app or of all."""
+        with self._database.transaction() as connection:
+            return runs.under_way(connection, appid=appid, until=until, limit=limit)
+
     def run(self, run_no: int) -> Run:
         """Return a run as it was counted last; raises NotFound."""
         with self._database.transaction() as connection:

@@ -5,7 +5,8 @@ iterable as it was gone through. Later changes are the next run's. All that is r
 of jobs is one; a process that dies leaves what it had finished, and the next tick goes on.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from pushjobs import clock
@@ -13,14 +14,16 @@ from pushjobs.campaigns.audiences import Recipient
 from pushjobs.campaigns.parts import Opened
 from pushjobs.domain.campaign import RunReason
 from pushjobs.domain.events import AudienceUnreadable, RunExpanded, RunFailed
+from pushjobs.domain.job import JobId
 from pushjobs.domain.message import Message
+from pushjobs.domain.steps import JobsAccepted, NewJob
 from pushjobs.errors import AudienceUnread, InvalidInput
 from pushjobs.store import envelope, runs, snapshots
 from pushjobs.store.database import Database
 from pushjobs.store.runs import OpenRun
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.store.snapshots import Member
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow, is_followed
 
 __all__ = ["Expansion", "drop_snapshot"]
 
@@ -84,10 +87,12 @@ class Expansion:
         until = clock.monotonic() + _LONGEST_SECONDS
         made = 0
         while clock.monotonic() < until and not self._is_draining():
+            since = clock.monotonic()
             with self._database.transaction() as connection:
-                chunk = snapshots.expand(connection, run.run_no, limit=self._chunk)
+                chunk = snapshots.expand(connection, run.run_no, limit=self._chunk, wants_ids=is_followed())
             if chunk is None:
                 break
+            follow(partial(_accepted, run, chunk.ids, since))
             made += chunk.jobs
             if chunk.is_last:
                 drop_snapshot(self._database, run.run_no)
@@ -114,6 +119,12 @@ class Expansion:
     def _is_wanted(self, run: OpenRun) -> bool:
         with self._database.transaction() as connection:
             return runs.is_wanted(connection, run.run_no)
+
+
+def _accepted(run: OpenRun, ids: Sequence[int], since: float) -> JobsAccepted:
+    lane = run.policies.lane
+    jobs = (NewJob(JobId(job_id), lane, run.template_id, None) for job_id in ids)
+    return JobsAccepted(appid=run.appid, jobs=jobs, since=since, at=clock.monotonic())
 
 
 def drop_snapshot(database: Database, run_no: int) -> None:

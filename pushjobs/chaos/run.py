@@ -28,7 +28,7 @@ from pushjobs.local.up import Up, UpOptions
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.store import ledger
-from pushjobs.telemetry.logs import configure
+from pushjobs.telemetry.logs import write_to
 
 __all__ = ["Progress", "storm"]
 
@@ -114,7 +114,7 @@ def storm(plan: Plan, directory: Path, *, workers: int, show: Callable[[Progress
 def _journal(directory: Path) -> Iterator[Callable[[str], None]]:
     """Write what happens beside the processes' logs, with this process' own log lines: outages are no news here."""
     with Installation(directory).log("chaos").open("a", buffering=1) as file:
-        configure(file)
+        write_to(file)
         yield lambda line: print(f"{_time(clock.now().timestamp())} {line}", file=file)
 
 

@@ -5,12 +5,13 @@ Secrets are asked for, or read from standard input a line each: never an argumen
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypedDict, Unpack
 
 import typer
 
 from pushjobs.app_settings import AppSettings
 from pushjobs.apps import KnownApp
+from pushjobs.cli.commands import taking
 from pushjobs.cli.options import AsJson, Directory, opened
 from pushjobs.cli.shown import show_json, show_table
 from pushjobs.errors import InvalidInput
@@ -30,19 +31,25 @@ def _option(name: str) -> object:
     return typer.Option(help=AppSettings.model_fields[name].description, show_default=False, metavar="VALUE")
 
 
-_Timezone = Annotated[str | None, _option("timezone")]
-_RatePerSecond = Annotated[str | None, _option("rate_per_second")]
-_UrgentShare = Annotated[str | None, _option("urgent_share")]
-_DailyQuota = Annotated[str | None, _option("daily_quota")]
-_AppDailyLimit = Annotated[str | None, _option("app_daily_limit")]
-_QuietHours = Annotated[str | None, _option("quiet_hours")]
-_ResumeHour = Annotated[str | None, _option("resume_hour")]
-_CallbackForwardUrl = Annotated[str | None, _option("callback_forward_url")]
+class _Options(TypedDict, total=False):
+    """What `add` and `update` take of an app, named as the settings; what is not said is not there."""
+
+    timezone: Annotated[str | None, _option("timezone")]
+    rate_per_second: Annotated[str | None, _option("rate_per_second")]
+    urgent_share: Annotated[str | None, _option("urgent_share")]
+    daily_quota: Annotated[str | None, _option("daily_quota")]
+    app_daily_limit: Annotated[str | None, _option("app_daily_limit")]
+    quiet_hours: Annotated[str | None, _option("quiet_hours")]
+    resume_hour: Annotated[str | None, _option("resume_hour")]
+    callback_forward_url: Annotated[str | None, _option("callback_forward_url")]
 
 
 @apps.command("list")
 def list_(directory: Directory = None, as_json: AsJson = False) -> None:
-    """List the apps with what each has of its own; secrets are not shown."""
+    """List the apps with what each has of its own.
+
+    Secrets are not shown.
+    """
     with opened(directory) as runtime:
         found = runtime.apps.all()
     if as_json:
@@ -52,73 +59,43 @@ def list_(directory: Directory = None, as_json: AsJson = False) -> None:
 
 
 @apps.command()
-def add(  # noqa: PLR0913 - one argument an option
+@taking(_Options)
+def add(
     appid: _AppId,
     *,
     callbacks: _Callbacks = False,
-    timezone: _Timezone = None,
-    rate_per_second: _RatePerSecond = None,
-    urgent_share: _UrgentShare = None,
-    daily_quota: _DailyQuota = None,
-    app_daily_limit: _AppDailyLimit = None,
-    quiet_hours: _QuietHours = None,
-    resume_hour: _ResumeHour = None,
-    callback_forward_url: _CallbackForwardUrl = None,
     directory: Directory = None,
     as_json: AsJson = False,
+    **given: Unpack[_Options],
 ) -> None:
-    """Send for one more app. Its secret is asked for, tried at WeChat, and stored encrypted.
+    """Send for one more app.
 
-    What is not said has the default of the reference, whatever the environment says for its own app.
+    Its secret is asked for, tried at WeChat, and stored encrypted. What is not said has the default of the reference,
+    whatever the environment says for its own app.
     """
     with opened(directory) as runtime:
         secret = _ask("AppSecret")
-        made = runtime.apps.add(
-            appid,
-            secret,
-            **(_ask_callbacks() if callbacks else {}),
-            timezone=_or_none(timezone),
-            rate_per_second=_or_none(rate_per_second),
-            urgent_share=_or_none(urgent_share),
-            daily_quota=_or_none(daily_quota),
-            app_daily_limit=_or_none(app_daily_limit),
-            quiet_hours=_or_none(quiet_hours),
-            resume_hour=_or_none(resume_hour),
-            callback_forward_url=_or_none(callback_forward_url),
-        )
+        made = runtime.apps.add(appid, secret, **(_ask_callbacks() if callbacks else {}), **_settings(given))
     _tell(made, as_json=as_json)
 
 
 @apps.command()
-def update(  # noqa: PLR0913 - one argument an option
+@taking(_Options)
+def update(
     appid: _AppId,
     *,
     secret: Annotated[bool, typer.Option("--secret", help="Ask for another AppSecret.")] = False,
     callbacks: _Callbacks = False,
     no_callbacks: Annotated[bool, typer.Option("--no-callbacks", help="Take no callbacks any more.")] = False,
-    timezone: _Timezone = None,
-    rate_per_second: _RatePerSecond = None,
-    urgent_share: _UrgentShare = None,
-    daily_quota: _DailyQuota = None,
-    app_daily_limit: _AppDailyLimit = None,
-    quiet_hours: _QuietHours = None,
-    resume_hour: _ResumeHour = None,
-    callback_forward_url: _CallbackForwardUrl = None,
     directory: Directory = None,
     as_json: AsJson = False,
+    **given: Unpack[_Options],
 ) -> None:
-    """Change what an app has of its own; `none` takes a setting back to its default. Takes hold within 10 s."""
-    given = {
-        "timezone": timezone,
-        "rate_per_second": rate_per_second,
-        "urgent_share": urgent_share,
-        "daily_quota": daily_quota,
-        "app_daily_limit": app_daily_limit,
-        "quiet_hours": quiet_hours,
-        "resume_hour": resume_hour,
-        "callback_forward_url": callback_forward_url,
-    }
-    changes: dict[str, object] = {name: _or_none(value) for name, value in given.items() if value is not None}
+    """Change what an app has of its own; takes hold within 10 s.
+
+    `none` takes a setting back to its default.
+    """
+    changes = _settings(given)
     if callbacks and no_callbacks:
         raise InvalidInput("--callbacks", "is given beside --no-callbacks", "say one of the two")
     if not (changes or secret or callbacks or no_callbacks):
@@ -152,8 +129,8 @@ def _ask_callbacks() -> dict[str, str | None]:
     return {"callback_token": token, "callback_aes_key": key or None}
 
 
-def _or_none(value: str | None) -> str | None:
-    return None if value == _NONE else value
+def _settings(given: _Options) -> dict[str, object]:
+    return {name: None if value == _NONE else value for name, value in given.items()}
 
 
 def _plain(app: KnownApp) -> dict[str, object]:
@@ -182,7 +159,7 @@ def _tell(made: KnownApp, *, as_json: bool) -> None:
 
 
 def _show(found: Sequence[KnownApp]) -> None:
-    columns = ("app", "zone", "#a second", "#urgent share", "#a user's day", "#the app's day", "quiet", "#resumes at")
+    columns = ("@app", "zone", "#a second", "#urgent share", "#a user's day", "#the app's day", "quiet", "#resumes at")
     rows = []
     for each in map(_plain, found):
         name = f"{each['appid']} (default)" if each["is_default"] else str(each["appid"])

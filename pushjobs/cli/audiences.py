@@ -11,30 +11,31 @@ from rich.progress import Progress, TaskID
 from pushjobs.campaigns.audience_files import open_file
 from pushjobs.campaigns.audiences import read_name
 from pushjobs.campaigns.recipients import Reading, Row
-from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
+from pushjobs.cli.options import FAILED, AsJson, Directory, Yes, confirm, opened
 from pushjobs.cli.shown import local, progress, show_json, show_table
 from pushjobs.store.audiences import StoredAudience
 
 __all__ = ["audience"]
 
-audience = typer.Typer(name="audience", help="Keep audiences under names.", no_args_is_help=True, rich_markup_mode=None)
+audience = typer.Typer(name="audience", help="Keep audiences under names.", no_args_is_help=True)
 
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="The audience's name.", show_default=False)]
+_Name = Annotated[str, typer.Argument(metavar="AUDIENCE", help="The audience's name.", show_default=False)]
 _SHOWN_EVERY = 1000
 
 
 @audience.command()
 def put(
     name: _Name,
-    file: Annotated[Path, typer.Argument(help="A CSV or JSON-lines file, .gz too.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A CSV or JSON-lines file, .gz too.", show_default=False)
+    ],
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """Store an audience, in the place of what has its name.
 
-    Bad rows are listed, and the others kept; the exit status is 1 if there were any.
-
-    It takes effect at its end: until then, and if it cannot be read to its end, the old one is in force.
+    Bad rows are listed, and the others kept; the exit status is 1 if there were any. It takes effect at its end:
+    until then, and if it cannot be read to its end, the old one is in force.
     """
     with opened(directory) as runtime, open_file(file) as reading, progress() as bar:
         counted = Reading(reading.columns, _counted(reading.rows, bar, bar.add_task("storing", total=None)))
@@ -48,9 +49,9 @@ def put(
     else:
         typer.echo(f"stored {made.audience.recipients:,} as {name}, refused {made.audience.rejected:,}")
         if faults:
-            show_table(("row", "field", "fault", "rule"), [tuple(map(str, each.values())) for each in faults])
+            show_table(("#row", "field", "fault", "rule"), [tuple(map(str, each.values())) for each in faults])
     if made.audience.rejected:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @audience.command("list")
@@ -62,16 +63,16 @@ def list_(directory: Directory = None, as_json: AsJson = False) -> None:
         show_json([_plain(each) for each in found])
         return
     rows = [(each.name, f"{each.recipients:,}", f"{each.rejected:,}", local(each.uploaded_at, zone)) for each in found]
-    show_table(("name", "rows", "refused", "stored"), rows)
+    show_table(("@name", "#rows", "#refused", f"@stored ({zone.key})"), rows)
 
 
 @audience.command()
-def delete(name: _Name, *, yes: Yes = False, directory: Directory = None) -> None:
+def delete(name: _Name, *, yes: Yes = False, directory: Directory = None, as_json: AsJson = False) -> None:
     """Delete an audience that no campaign goes to."""
     confirm(f"Delete the audience {name}?", yes=yes)
     with opened(directory) as runtime:
         runtime.app().audiences.delete(read_name(name))
-    typer.echo(f"deleted {name}")
+    show_json({"deleted": name}) if as_json else typer.echo(f"deleted {name}")
 
 
 def _plain(found: StoredAudience) -> dict[str, object]:

@@ -12,7 +12,10 @@ callback = typer.Typer(name="callback", help="What WeChat tells by itself.", no_
 
 @callback.command()
 def show(directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show what waits to be applied or forwarded, and the receipts that found no job."""
+    """Show what WeChat told and is not done with.
+
+    That is what waits to be applied or forwarded, and the receipts that found no job.
+    """
     with opened(directory) as runtime:
         zone, now = runtime.zone, runtime.inspection.callbacks()
     if as_json:
@@ -31,12 +34,15 @@ def show(directory: Directory = None, as_json: AsJson = False) -> None:
             )
             for each in now.left
         ]
-        show_table((f"at ({zone.key})", "#msgid", "template", "#code", "status"), rows)
+        show_table((f"at ({zone.key})", "#msgid", "@template", "#code", "status"), rows)
 
 
 @callback.command()
 def forward(directory: Directory = None, as_json: AsJson = False) -> None:
-    """Try the app's own door again with every callback it did not take for most of a day."""
+    """Try the app's own door again with what it did not take.
+
+    Those are the callbacks that were tried for most of a day, and given up.
+    """
     with opened(directory) as runtime:
         count = runtime.operations.forward_again()
     if as_json:

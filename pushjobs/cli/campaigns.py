@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypedDict, Unpack, cast
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -13,6 +13,7 @@ import typer
 from pushjobs.campaigns.campaigns import Campaign
 from pushjobs.campaigns.definition import CampaignArguments
 from pushjobs.cli.audiences import audience
+from pushjobs.cli.commands import taking
 from pushjobs.cli.options import AsJson, Directory, TemplateId, Yes, confirm, opened
 from pushjobs.cli.runs import Named, read_named, register, show_run, show_runs
 from pushjobs.cli.shown import local, show_json, show_pairs, show_table
@@ -24,130 +25,84 @@ __all__ = ["campaign"]
 
 _LARGEST_FILE = 1024 * 1024
 
-campaign = typer.Typer(
-    name="campaign", help="Send the news to many users, again and again.", no_args_is_help=True, rich_markup_mode=None
-)
+campaign = typer.Typer(name="campaign", help="Send the news to many users, again and again.", no_args_is_help=True)
 
 register(campaign)
 campaign.add_typer(audience)
 
 _Key = Annotated[str, typer.Argument(metavar="KEY", help="The campaign's key, such as daily-news.", show_default=False)]
-_From = Annotated[
-    Path | None,
-    typer.Option("--from", help="A JSON object of its arguments; - is standard input.", show_default=False),
-]
-_Name = Annotated[str | None, typer.Option(help="Its name, for people.", show_default=False)]
-_Cron = Annotated[str | None, typer.Option(help='When: "0 8 * * *" is each day at eight.', show_default=False)]
-_Zone = Annotated[str | None, typer.Option(help="The time zone of that; else the app's.", show_default=False)]
-_File = Annotated[
-    str | None, typer.Option("--audience-file", help="A CSV or JSON-lines file, .gz too.", show_default=False)
-]
-_Sql = Annotated[str | None, typer.Option("--audience-sql", help="A query of a column touser.", show_default=False)]
-_Url = Annotated[
-    str | None,
-    typer.Option("--audience-url", help="Its database; with a password, better in --from.", show_default=False),
-]
-_Iterable = Annotated[
-    str | None, typer.Option("--audience-iterable", help="package.module:name of an iterable.", show_default=False)
-]
-_Stored = Annotated[
-    str | None, typer.Option("--audience-stored", help="One that `campaign audience put` stored.", show_default=False)
-]
-_Data = Annotated[
-    list[str] | None,
-    typer.Option("--data", help="keyword=text, once each; {name} is a column or a feed's field.", show_default=False),
-]
-_Page = Annotated[str | None, typer.Option(help="The page that opens.", show_default=False)]
-_Feed = Annotated[str | None, typer.Option(help="An RSS, Atom or JSON feed to fill it from.", show_default=False)]
-_SkipOld = Annotated[
-    bool | None, typer.Option("--skip-if-nothing-new/--send-anyway", help="For a feed.", show_default=False)
-]
-_Shorten = Annotated[
-    bool | None, typer.Option("--shorten/--no-shorten", help="Cut texts that are too long.", show_default=False)
-]
-_Lane = Annotated[Lane | None, typer.Option(help="The lane; bulk unless given.", show_default=False)]
-_Spread = Annotated[str | None, typer.Option(help="Over how long, such as 30m; else at once.", show_default=False)]
-_Expires = Annotated[str | None, typer.Option(help="How long it is worth sending; 48h.", show_default=False)]
-_OnQuota = Annotated[OnQuota | None, typer.Option(help="Users whose day is full; refuse.", show_default=False)]
-_Missed = Annotated[Missed | None, typer.Option(help="Instants missed in an outage; skip.", show_default=False)]
-_Grace = Annotated[str | None, typer.Option(help="How late is not missed; 10m.", show_default=False)]
-_OpenId = Annotated[
-    str | None, typer.Option(help="Somebody just there, where WeChat judges the texts.", show_default=False)
-]
+
+
+class _Options(TypedDict, total=False):
+    """What `add` and `edit` take of a campaign; an argument that is not said is not there."""
+
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="A JSON object of its arguments; - is standard input.", show_default=False),
+    ]
+    name: Annotated[str | None, typer.Option(help="Its name, for people.", show_default=False)]
+    cron: Annotated[str | None, typer.Option(help='When: "0 8 * * *" is each day at eight.', show_default=False)]
+    zone: Annotated[str | None, typer.Option(help="The time zone of that; else the app's.", show_default=False)]
+    template_id: TemplateId
+    audience_file: Annotated[str | None, typer.Option(help="A CSV or JSON-lines file, .gz too.", show_default=False)]
+    audience_sql: Annotated[str | None, typer.Option(help="A query of a column touser.", show_default=False)]
+    audience_url: Annotated[
+        str | None, typer.Option(help="Its database; with a password, better in --from.", show_default=False)
+    ]
+    audience_iterable: Annotated[
+        str | None, typer.Option(help="package.module:name of an iterable.", show_default=False)
+    ]
+    audience_stored: Annotated[
+        str | None, typer.Option(help="One that `campaign audience put` stored.", show_default=False)
+    ]
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="keyword=text, once each; {name} is a column or a feed's field.", show_default=False),
+    ]
+    page: Annotated[str | None, typer.Option(help="The page that opens.", show_default=False)]
+    feed: Annotated[str | None, typer.Option(help="An RSS, Atom or JSON feed to fill it from.", show_default=False)]
+    skip_if_nothing_new: Annotated[
+        bool | None, typer.Option("--skip-if-nothing-new/--send-anyway", help="For a feed.", show_default=False)
+    ]
+    shorten: Annotated[
+        bool | None, typer.Option("--shorten/--no-shorten", help="Cut texts that are too long.", show_default=False)
+    ]
+    lane: Annotated[Lane | None, typer.Option(help="The lane; bulk unless given.", show_default=False)]
+    spread: Annotated[str | None, typer.Option(help="Over how long, such as 30m; else at once.", show_default=False)]
+    expires: Annotated[str | None, typer.Option(help="How long it is worth sending; 48h.", show_default=False)]
+    on_quota: Annotated[OnQuota | None, typer.Option(help="Users whose day is full; refuse.", show_default=False)]
+    missed: Annotated[Missed | None, typer.Option(help="Instants missed in an outage; skip.", show_default=False)]
+    grace: Annotated[str | None, typer.Option(help="How late is not missed; 10m.", show_default=False)]
+    openid: Annotated[
+        str | None, typer.Option(help="Somebody just there, where WeChat judges the texts.", show_default=False)
+    ]
 
 
 @campaign.command()
-def add(  # noqa: PLR0913 - one argument an option
-    key: _Key,
-    *,
-    from_: _From = None,
-    name: _Name = None,
-    cron: _Cron = None,
-    zone: _Zone = None,
-    template_id: TemplateId = None,
-    audience_file: _File = None,
-    audience_sql: _Sql = None,
-    audience_url: _Url = None,
-    audience_iterable: _Iterable = None,
-    audience_stored: _Stored = None,
-    data: _Data = None,
-    page: _Page = None,
-    feed: _Feed = None,
-    skip_if_nothing_new: _SkipOld = None,
-    shorten: _Shorten = None,
-    lane: _Lane = None,
-    spread: _Spread = None,
-    expires: _Expires = None,
-    on_quota: _OnQuota = None,
-    missed: _Missed = None,
-    grace: _Grace = None,
-    openid: _OpenId = None,
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Define a campaign; its first instant is the first one from now on."""
-    arguments = _given(locals(), {})
+@taking(_Options)
+def add(key: _Key, *, directory: Directory = None, as_json: AsJson = False, **given: Unpack[_Options]) -> None:
+    """Define a campaign.
+
+    Its first instant is the first one from now on.
+    """
+    arguments = _arguments(given, {})
     with opened(directory) as runtime:
-        made = runtime.campaigns.add(key, openid=openid, **arguments)
+        made = runtime.campaigns.add(key, openid=given.get("openid"), **arguments)
     _tell(made, as_json=as_json)
 
 
 @campaign.command()
-def edit(  # noqa: PLR0913 - one argument an option
-    key: _Key,
-    *,
-    from_: _From = None,
-    name: _Name = None,
-    cron: _Cron = None,
-    zone: _Zone = None,
-    template_id: TemplateId = None,
-    audience_file: _File = None,
-    audience_sql: _Sql = None,
-    audience_url: _Url = None,
-    audience_iterable: _Iterable = None,
-    audience_stored: _Stored = None,
-    data: _Data = None,
-    page: _Page = None,
-    feed: _Feed = None,
-    skip_if_nothing_new: _SkipOld = None,
-    shorten: _Shorten = None,
-    lane: _Lane = None,
-    spread: _Spread = None,
-    expires: _Expires = None,
-    on_quota: _OnQuota = None,
-    missed: _Missed = None,
-    grace: _Grace = None,
-    openid: _OpenId = None,
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Change what is given of a campaign. Runs that have begun go on as they were; the others are planned anew."""
-    given = locals()
+@taking(_Options)
+def edit(key: _Key, *, directory: Directory = None, as_json: AsJson = False, **given: Unpack[_Options]) -> None:
+    """Change what is given of a campaign, for the runs to come.
+
+    Runs that have begun go on as they were; the others are planned anew.
+    """
     with opened(directory) as runtime:
-        changes = _given(given, runtime.campaigns.get(key).content)
+        changes = _arguments(given, runtime.campaigns.get(key).content)
         if not changes:
             raise InvalidInput("campaign edit", "changes nothing", "say what is to change: see --help")
-        made = runtime.campaigns.edit(key, openid=openid, **changes)
+        made = runtime.campaigns.edit(key, openid=given.get("openid"), **changes)
     _tell(made, as_json=as_json)
 
 
@@ -174,29 +129,32 @@ def list_(directory: Directory = None, as_json: AsJson = False) -> None:
                 each.audience,
             )
         )
-    show_table(("key", "name", "when", "next to be planned", "last run", "declared in", "audience"), rows)
+    show_table(("@key", "name", "when", "next to be planned", "last run", "declared in", "audience"), rows)
 
 
 @campaign.command()
-def delete(key: _Key, *, yes: Yes = False, directory: Directory = None) -> None:
-    """Take a campaign out of force. Runs that have begun go on: cancel them if they should not."""
+def delete(key: _Key, *, yes: Yes = False, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Take a campaign out of force.
+
+    Runs that have begun go on: cancel them if they should not.
+    """
     confirm(f"Delete the campaign {key}?", yes=yes)
     with opened(directory) as runtime:
         runtime.campaigns.delete(key)
-    typer.echo(f"deleted {key}")
+    show_json({"deleted": key}) if as_json else typer.echo(f"deleted {key}")
 
 
 @campaign.command()
 def preview(
     key: _Key,
     *,
-    count: Annotated[int, typer.Option(help="How many.", min=1, max=1000)] = 10,
+    limit: Annotated[int, typer.Option(help="The most to list.", min=1, max=1000)] = 10,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """List the next instants, with what clock changes do to them."""
     with opened(directory) as runtime:
-        found = runtime.campaigns.preview(key, count)
+        found = runtime.campaigns.preview(key, limit)
     if as_json:
         show_json([{"moment": each.moment, "local": each.local, "note": _note(each.note)} for each in found])
         return
@@ -209,7 +167,10 @@ def preview(
 
 @campaign.command()
 def show(named: Named, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show what a campaign is, and its last runs; or by a run's number how far it is, counted this moment."""
+    """Show a campaign with its last runs, or how far a run is.
+
+    How far is counted this moment.
+    """
     key = read_named(named)
     with opened(directory) as runtime:
         if isinstance(key, int):
@@ -224,30 +185,27 @@ def show(named: Named, directory: Directory = None, as_json: AsJson = False) -> 
     show_runs(runs, ZoneInfo(found.zone))
 
 
-def _given(options: Mapping[str, Any], old_content: Mapping[str, Any]) -> CampaignArguments:
+def _arguments(given: _Options, old_content: Mapping[str, Any]) -> CampaignArguments:
     """Return the arguments that a file and the options give; an option goes before the file."""
-    arguments: dict[str, Any] = {} if options["from_"] is None else _read_file(options["from_"])
+    file = given.get("from_")
+    arguments: dict[str, Any] = {} if file is None else _read_file(file)
     plain = ("name", "cron", "zone", "template_id", "lane", "spread", "expires", "on_quota", "missed", "grace")
-    arguments |= {name: options[name] for name in plain if options[name] is not None}
-    kinds = {kind: f"audience_{kind}" for kind in ("file", "sql", "url", "iterable", "stored")}
-    if audience := {kind: options[name] for kind, name in kinds.items() if options[name] is not None}:
+    arguments |= {name: value for name, value in given.items() if name in plain}
+    prefix = "audience_"
+    if audience := {name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)}:
         arguments["audience"] = audience
-    if content := _content(options):
+    if content := _content(given):
         arguments["content"] = {**old_content, **arguments.get("content", {}), **content}
     return cast("CampaignArguments", arguments)
 
 
-def _content(options: Mapping[str, Any]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    if options["data"]:
-        content["data"] = dict(_pair(each) for each in options["data"])
-    if options["page"] is not None:
-        content["page"] = options["page"]
-    if options["shorten"] is not None:
-        content["shorten"] = options["shorten"]
-    if options["feed"] is not None:
-        content["feed"] = {"url": options["feed"], "skip_if_nothing_new": bool(options["skip_if_nothing_new"])}
-    elif options["skip_if_nothing_new"] is not None:
+def _content(given: _Options) -> dict[str, Any]:
+    content: dict[str, Any] = {name: value for name, value in given.items() if name in {"page", "shorten"}}
+    if pairs := given.get("data"):
+        content["data"] = dict(_pair(each) for each in pairs)
+    if "feed" in given:
+        content["feed"] = {"url": given["feed"], "skip_if_nothing_new": bool(given.get("skip_if_nothing_new"))}
+    elif "skip_if_nothing_new" in given:
         raise InvalidInput("--skip-if-nothing-new", "stands without --feed", "name the feed with it")
     return content
 

@@ -16,7 +16,7 @@ from pushjobs import settings
 from pushjobs.chaos import Load, Plan, Progress, Result, storm
 from pushjobs.chaos.ledger import Doubts
 from pushjobs.cli.account import percentile
-from pushjobs.cli.options import AsJson
+from pushjobs.cli.options import FAILED, AsJson
 from pushjobs.cli.shown import progress, show_json, show_pairs, show_table, stdout
 from pushjobs.domain.job import JobState
 
@@ -30,7 +30,7 @@ _SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 def chaos(  # noqa: PLR0913 - one argument an option
     *,
     jobs: Annotated[int, typer.Option(help="How many jobs come in.", min=1, max=_MOST_JOBS)] = 6000,
-    rate: Annotated[float, typer.Option(help="How many a second.", min=1)] = 150.0,
+    per_second: Annotated[float, typer.Option(help="How many a second.", min=1)] = 150.0,
     kill_every: Annotated[float, typer.Option(help="Seconds from one kill to the next.", min=0.5)] = 2.0,
     seed: Annotated[
         int | None,
@@ -42,14 +42,15 @@ def chaos(  # noqa: PLR0913 - one argument an option
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Kill processes and servers at random while jobs are sent to a sandbox, and count what arrived.
+    """Kill processes at random under load, and count every job.
 
-    Needs no credentials and no server; nothing leaves this machine. Takes a minute or so longer than its jobs come in.
-    The exit status is 0 if no promise was broken.
+    Processes and servers are killed while jobs are sent to a sandbox, where what arrived is counted. Needs no
+    credentials and no server; nothing leaves this machine. Takes a minute or so longer than its jobs come in. The
+    exit status is 0 if no promise was broken.
     """
     settings.forget_environment()
     seed = SystemRandom().randrange(_SEEDS) if seed is None else seed
-    plan = Plan.of(seed, Load(jobs=jobs, rate=rate), kill_every=kill_every)
+    plan = Plan.of(seed, Load(jobs=jobs, rate=per_second), kill_every=kill_every)
     place = directory or Path(tempfile.mkdtemp(prefix="pushjobs-chaos-"))
     try:
         result = _run(plan, place, workers=workers)
@@ -60,7 +61,7 @@ def chaos(  # noqa: PLR0913 - one argument an option
     show_json(_as_record(result)) if as_json else _show(result)
     if result.broken:
         typer.echo(f"the logs are in {place / 'logs'}", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _run(plan: Plan, directory: Path, *, workers: int) -> Result:

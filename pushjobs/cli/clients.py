@@ -25,11 +25,11 @@ _Named = Annotated[str, typer.Argument(metavar="CLIENT", help="Its id or its nam
 def add(  # noqa: PLR0913 - one argument an option
     name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.", show_default=False)],
     *,
-    app: Annotated[
+    appid: Annotated[
         list[str] | None,
         typer.Option(help="An app that it may act for, the usual one first; without it: all.", show_default=False),
     ] = None,
-    template: Annotated[
+    template_id: Annotated[
         list[str] | None, typer.Option(help="A template that it may send; without it: all.", show_default=False)
     ] = None,
     scope: Annotated[
@@ -38,7 +38,7 @@ def add(  # noqa: PLR0913 - one argument an option
             help="What it may do: read, write, operate, contents; without it: read and write.", show_default=False
         ),
     ] = None,
-    rate: Annotated[
+    per_second: Annotated[
         float | None, typer.Option(help="Requests a second that it may make; without it: any.", show_default=False)
     ] = None,
     webhook: Annotated[
@@ -47,12 +47,17 @@ def add(  # noqa: PLR0913 - one argument an option
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a client. Its id and its key are made here; the key is shown this once, and stored hashed."""
+    """Add a client; its key is shown this once.
+
+    Its id and its key are made here; the key is stored hashed.
+    """
     with opened(directory) as runtime:
         if webhook is not None:
             # First, for a client that is added has shown its key.
             runtime.webhooks.check(webhook)
-        made = runtime.clients.add(name, apps=app or (), templates=template or (), rights=scope or (), per_second=rate)
+        made = runtime.clients.add(
+            name, apps=appid or (), templates=template_id or (), rights=scope or (), per_second=per_second
+        )
         placed = None if webhook is None else runtime.webhooks.place(made.client.id, webhook)
     _tell(made, placed, as_json=as_json)
 
@@ -73,7 +78,10 @@ def update(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say where a client is told of its jobs' ends. A secret that is made for it is shown this once."""
+    """Say where a client is told of its jobs' ends.
+
+    A secret that is made for it is shown this once.
+    """
     if no_webhook is (webhook is not None or new_secret):
         raise InvalidInput("webhook", "is not said", "give --webhook URL, --new-secret, both, or --no-webhook")
     with opened(directory) as runtime:
@@ -97,7 +105,10 @@ def update(
 
 @client.command("list")
 def list_(directory: Directory = None, as_json: AsJson = False) -> None:
-    """List the clients, those that are revoked, too; keys are not shown."""
+    """List the clients, those that are revoked, too.
+
+    Keys are not shown.
+    """
     with opened(directory) as runtime:
         found, webhooks = runtime.clients.all(), runtime.webhooks.all()
         if as_json:
@@ -105,7 +116,7 @@ def list_(directory: Directory = None, as_json: AsJson = False) -> None:
             return
         zone = runtime.settings.zone
     columns = (
-        *("client", "id", "apps", "templates", "may", "#a second", f"added ({zone.key})", "new key", "revoked"),
+        *("client", "@id", "apps", "templates", "may", "#a second", f"added ({zone.key})", "new key", "revoked"),
         *("webhook", "#waiting", "#told", "#given up"),
     )
     rows = [
@@ -134,7 +145,10 @@ def rotate(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a client another key. The one it has goes on being good for a day, so that it need not stop."""
+    """Give a client another key.
+
+    The one it has goes on being good for a day, so that it need not stop.
+    """
     with opened(directory) as runtime:
         made = runtime.clients.rotate(named, at_once=at_once)
     _tell(made, as_json=as_json)
@@ -144,7 +158,10 @@ def rotate(
 
 @client.command()
 def revoke(named: _Named, *, yes: Yes = False, directory: Directory = None, as_json: AsJson = False) -> None:
-    """End a client: its keys and tokens are void within a second, for good. The jobs it made stay."""
+    """End a client for good; the jobs it made stay.
+
+    Its keys and tokens are void within a second.
+    """
     confirm(f"End the client {named}?", yes=yes)
     with opened(directory) as runtime:
         ended = runtime.clients.revoke(named)

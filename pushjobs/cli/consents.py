@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pushjobs.cli.options import AsJson, Directory, opened
+from pushjobs.cli.options import FAILED, AsJson, Directory, opened
 from pushjobs.cli.sending import rejections_as_json, show_rejections, tracked
 from pushjobs.cli.shown import show_json, show_table
 from pushjobs.files import open_consents
@@ -31,7 +31,7 @@ def show(touser: _ToUser, directory: Directory = None, as_json: AsJson = False) 
         (template_id, str(each.credits), str(each.held), "yes" if each.is_standing else "")
         for template_id, each in known.items()
     ]
-    show_table(("template", "#credits", "#held", "standing"), rows)
+    show_table(("@template", "#credits", "#held", "standing"), rows)
 
 
 @consent.command()
@@ -65,14 +65,15 @@ def revoke(touser: _ToUser, template_id: _TemplateId, directory: Directory = Non
 
 @consent.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV in UTF-8.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV in UTF-8.", show_default=False)],
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Grant from a CSV: touser, template_id, and if wanted credits and standing (true or false).
+    """Grant what a CSV lists.
 
-    Good rows are granted and bad ones listed; the exit status is 1 if there were any. Credits add up: a file that is
-    imported twice counts twice.
+    Its columns are touser, template_id, and if wanted credits and standing (true or false). Good rows are granted
+    and bad ones listed; the exit status is 1 if there were any. Credits add up: a file that is imported twice
+    counts twice.
     """
     with opened(directory) as runtime, open_consents(file) as rows:
         report = runtime.producer.grant_many(tracked(rows, rows.count, "granting"))
@@ -83,4 +84,4 @@ def import_(
         if report.rejected:
             show_rejections(report.rejected)
     if report.rejected:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)

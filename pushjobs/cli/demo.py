@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -17,10 +18,11 @@ import typer
 import pushjobs
 from pushjobs import clock, settings
 from pushjobs.cli.account import Account, Plan, fingerprint
-from pushjobs.cli.demo_report import show_account
+from pushjobs.cli.demo_report import account_as_json, show_account
+from pushjobs.cli.options import FAILED, AsJson
 from pushjobs.cli.running import report
-from pushjobs.cli.sending import show_rejections
-from pushjobs.cli.shown import progress
+from pushjobs.cli.sending import rejections_as_json, show_rejections
+from pushjobs.cli.shown import progress, show_json
 from pushjobs.domain.job import JobState, OnQuota, Reason
 from pushjobs.errors import InvalidFile, NotPossible
 from pushjobs.files import open_jobs, read_request_file
@@ -43,29 +45,35 @@ _GRACE = timedelta(seconds=30)
 _LOOK_SECONDS = 0.2
 _ALL = 1000
 
+_Say = Callable[[str], None]
+
 
 def demo(
     directory: Annotated[
         Path | None, typer.Option(help="Keep everything here; else in a temporary directory.", show_default=False)
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Start everything, send some 300 notices to a sandbox within half a minute, and show what arrived when.
+    """Send 300 notices to a sandbox, and show what arrived when.
 
-    Needs no credentials and no server; nothing leaves this machine. The exit status is 0 if every notice is
-    accounted for.
+    Starts everything for it, and takes half a minute. Needs no credentials and no server; nothing leaves this machine.
+    The exit status is 0 if every notice is accounted for.
     """
     settings.forget_environment()
     notices, article = _example(_NOTICES), read_request_file(_example(_ARTICLE))
     with _kept(directory) as place:
-        account, rejected = _run(place, notices, article)
-    show_rejections(rejected)
-    show_account(account)
+        account, rejected = _run(place, notices, article, say=partial(typer.echo, err=as_json))
+    if as_json:
+        show_json(account_as_json(account) | rejections_as_json("rejected", rejected))
+    else:
+        show_rejections(rejected)
+        show_account(account)
     if not account.is_complete:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
-def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Account, Rejected]:
-    typer.echo(f"starting PostgreSQL, Valkey, beat, workers and a WeChat sandbox in {directory}")
+def _run(directory: Path, notices: Path, article: dict[str, Any], *, say: _Say) -> tuple[Account, Rejected]:
+    say(f"starting PostgreSQL, Valkey, beat, workers and a WeChat sandbox in {directory}")
     environment = settings.environment() | {"PUSHJOBS_DAILY_QUOTA": str(_DAILY_QUOTA)}
     options = UpOptions(directory=directory, environment=environment, workers=2, http=None, flower=None, sandbox=True)
     begun = clock.monotonic()
@@ -78,18 +86,18 @@ def _run(directory: Path, notices: Path, article: dict[str, Any]) -> tuple[Accou
             if sum(runtime.producer.counts().values()):
                 raise NotPossible(f"{directory} holds jobs already: give the demo a directory of its own")
             runtime.catalogue.sync()
-            typer.echo(f"ready after {clock.monotonic() - begun:.1f} s; scheduling {notices.name} and {_ARTICLE}")
-            plan, rejected = _schedule(runtime.producer, notices, article)
+            say(f"ready after {clock.monotonic() - begun:.1f} s; scheduling {notices.name} and {_ARTICLE}")
+            plan, rejected = _schedule(runtime.producer, notices, article, say=say)
             received = SandboxClient(running.addresses["sandbox"])
             _watch(plan, runtime.producer, received, is_stop_asked=lambda: running.is_stop_asked)
             account = Account.of(plan, received.all_received(), _over_quota(runtime.producer))
         finally:
             runtime.close()
-        typer.echo("stopping")
+        say("stopping")
     return account, rejected
 
 
-def _schedule(producer: Producer, notices: Path, article: dict[str, Any]) -> tuple[Plan, Rejected]:
+def _schedule(producer: Producer, notices: Path, article: dict[str, Any], *, say: _Say) -> tuple[Plan, Rejected]:
     with open_jobs(notices) as opened:
         rows = list(opened)
     outcome = producer.send_many(rows)
@@ -105,13 +113,11 @@ def _schedule(producer: Producer, notices: Path, article: dict[str, Any]) -> tup
     del times[fingerprint(cancelled)]
     [job] = producer.find(reference=moved["reference"])
     times[fingerprint(moved)] = producer.reschedule(job.id, time=job.time + _MOVED_BY).time
-    typer.echo(
+    say(
         f"scheduled {outcome.accepted + 1} pushes over the next {(max(times.values()) - clock.now()).seconds} s, "
         f"refused {len(refused)} rows; cancelled job {cancelled['reference']}, moved {moved['reference']}"
     )
-    typer.echo(
-        f"a user gets {_DAILY_QUOTA} a day; two are meant to get more: one's wait for tomorrow, one's are refused"
-    )
+    say(f"a user gets {_DAILY_QUOTA} a day; two are meant to get more: one's wait for tomorrow, one's are refused")
     reasons = [f"{each.field} {each.reason.partition(':')[0]}" for each in outcome.rejected]
     plan = Plan(
         times=times,

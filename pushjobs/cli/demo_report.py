@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -9,10 +10,11 @@ from rich.table import Table
 from pushjobs.cli.account import Account, percentile
 from pushjobs.cli.shown import stdout
 
-__all__ = ["show_account"]
+__all__ = ["account_as_json", "show_account"]
 
 _EDGES_MS = (0, 5, 10, 20, 50, 100, 200, 500, 1000, math.inf)
 _P50_TARGET_MS, _P99_TARGET_MS = 50, 500
+_SHARES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 _WIDTH = 40
 
 
@@ -26,6 +28,24 @@ def show_account(account: Account) -> None:
         console.print(_histogram(account))
         console.print(_percentiles(account))
     console.print(_verdict(account), style="bold green" if account.is_complete else "bold red")
+
+
+def account_as_json(account: Account) -> dict[str, Any]:
+    """Return the account as JSON has it; lateness in seconds."""
+    late = {name: percentile(account.lateness, share) for name, share in _SHARES.items() if account.lateness}
+    return {
+        "is_complete": account.is_complete,
+        "planned": account.planned,
+        "sent": account.sent,
+        "refused": account.refused,
+        "deferred": account.deferred,
+        "cancelled": account.cancelled,
+        "missing": account.missing,
+        "sent_twice": account.repeats,
+        "early": account.early,
+        "most_to_one": account.most_to_one,
+        "lateness_seconds": late,
+    }
 
 
 def _counts(account: Account) -> Table:

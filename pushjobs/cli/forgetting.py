@@ -28,10 +28,11 @@ def forget(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forget users for good: cancel what waits for them, erase open ids, contents, consents and form ids.
+    """Forget users for good.
 
-    States, times and counts are kept. What is being sent this moment ends first, and is erased within seconds. On the
-    command line an open id is seen by whoever lists processes: --file keeps it to itself.
+    What waits for them is cancelled; open ids, contents, consents and form ids are erased. States, times and counts
+    are kept. What is being sent this moment ends first, and is erased within seconds. On the command line an open
+    id is seen by whoever lists processes: --file keeps it to itself.
     """
     if bool(openid) == (file is not None):
         raise InvalidInput("OPENID", "stands beside --file" if openid else "is missing", "give one of the two")

@@ -17,7 +17,7 @@ def why(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a job is where it is, which rule holds it, and when it is tried next."""
+    """Say why a job is where it is, and when it is tried next."""
     with opened(directory) as runtime:
         zone, found = runtime.zone, runtime.inspection.why(job)
     if as_json:
@@ -42,7 +42,10 @@ def quota(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many messages a user has had today, or how many calls the app has made, of how many."""
+    """Show what of the day is used, by the app or by a user.
+
+    Without --touser it is how many calls the app has made, of how many; with it, how many messages the user has had.
+    """
     with opened(directory) as runtime:
         zone, inspection = runtime.zone, runtime.inspection
         found = inspection.app_quota() if touser is None else inspection.quota(touser)

@@ -58,7 +58,7 @@ def jobs(  # noqa: PLR0913 - one argument an option
 
 
 def show(job: _JobNumber, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show one job, and what happened to it beyond the happy path."""
+    """Show one job, and what happened to it."""
     with opened(directory) as runtime:
         zone, found, history = runtime.zone, runtime.producer.get(job), runtime.producer.history(job)
     if as_json:
@@ -93,7 +93,10 @@ def cancel(  # noqa: PLR0913, PLR0917 - one argument an option
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel one job by its number, or every job that matches; jobs that were begun stay as they are."""
+    """Cancel one job by its number, or every job that matches.
+
+    Jobs that were begun stay as they are.
+    """
     if job is not None and (reference or touser or template_id or due_after or due_before):
         raise InvalidInput("JOB", "stands beside other options", "give a number, or what several jobs have in common")
     with opened(directory) as runtime:
@@ -119,7 +122,10 @@ def reschedule(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move a job that nobody has begun to another time; its deadline moves along."""
+    """Move a job that nobody has begun to another time.
+
+    Its deadline moves along, unless --expires sets another.
+    """
     with opened(directory) as runtime:
         zone, moved = runtime.zone, runtime.producer.reschedule(job, time=time, expires=expires)
     if as_json:

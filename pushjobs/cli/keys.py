@@ -26,21 +26,25 @@ _BETWEEN_ROUNDS = 1.0
 
 @keys.command(name="list")
 def list_(directory: Directory = None, as_json: AsJson = False) -> None:
-    """List the keys by their ids, the first first, and how many sealed values of each table name each of them."""
+    """List the keys, and how much each of them has sealed.
+
+    By their ids, the first first, with the sealed values of each table that name it.
+    """
     with opened(directory) as runtime:
         found = runtime.keys.list()
     if as_json:
         show_json([{**_record(key), "total": key.total} for key in found])
         return
-    columns = ("key", "", *(f"#{table}" for table in found[0].values))
+    columns = ("@key", "", *(f"#{table}" for table in found[0].values))
     show_table(columns, [(key.id, _place(key), *(f"{each:,}" for each in key.values.values())) for key in found])
 
 
 @keys.command()
 def rotate(directory: Directory = None, as_json: AsJson = False) -> None:
-    """Put a fresh key first and encrypt everything anew with it; goes on where it was stopped.
+    """Put a fresh key first and encrypt everything anew with it.
 
-    With keys out of the environment there is no fresh one: everything is encrypted anew with the first of them.
+    Goes on where it was stopped. With keys out of the environment there is no fresh one: everything is encrypted
+    anew with the first of them.
     """
     if settings.given(directory).encryption_keys:
         with opened(directory) as runtime:
@@ -61,11 +65,17 @@ def rotate(directory: Directory = None, as_json: AsJson = False) -> None:
 
 @keys.command()
 def remove(
-    key: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.", show_default=False)],
+    key: Annotated[
+        str, typer.Argument(metavar="KEY_ID", help="The key's id, as `keys list` shows it.", show_default=False)
+    ],
     yes: Yes = False,
     directory: Directory = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Take a key that no value names any more out of keys.json; a backup from before needs it."""
+    """Take a key that no value names any more out of keys.json.
+
+    A backup from before needs it.
+    """
     if settings.given(directory).encryption_keys:
         raise NotPossible("the keys are in the environment: take it out of PUSHJOBS_ENCRYPTION_KEYS there")
     where = settings.given(directory).directory
@@ -80,7 +90,7 @@ def remove(
     confirm(f"Take key {key} away? A backup that it sealed cannot be read without it.", yes=yes)
     [secret] = [each for each in KeyFile(_file(where)).read() if key_id(each).hex() == key]
     Installation(where).remove_key(secret)
-    typer.echo(f"took away key {key}")
+    show_json({"removed": key}) if as_json else typer.echo(f"took away key {key}")
 
 
 def _reseal(runtime: Runtime) -> Resealed:

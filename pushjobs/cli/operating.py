@@ -33,9 +33,9 @@ def replay(  # noqa: PLR0913 - one argument an option
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try dead jobs once more: those of these numbers, or every one that matches.
+    """Try dead jobs once more.
 
-    A job whose deadline has passed needs another one.
+    Those of these numbers, or every one that matches. A job whose deadline has passed needs another one.
     """
     with opened(directory) as runtime:
         done = runtime.operations.replay(
@@ -55,9 +55,10 @@ def resolve(  # noqa: PLR0913 - one argument an option
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what became of jobs in doubt: those of these numbers, or every one that matches.
+    """Say what became of jobs in doubt.
 
-    Again means in a minute, for an answer may still come; a job whose deadline comes before that needs another one.
+    Those of these numbers, or every one that matches. Again means in a minute, for an answer may still come; a job
+    whose deadline comes before that needs another one.
     """
     with opened(directory) as runtime:
         done = runtime.operations.resolve(
@@ -77,7 +78,10 @@ def pause(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold back the app's jobs, or only a lane's or a template's; takes hold within 2 s."""
+    """Hold back the app's jobs, a lane's, or a template's.
+
+    Takes hold within 2 s.
+    """
     with opened(directory) as runtime:
         zone = runtime.zone
         made = runtime.operations.pause(template_id=template_id, lane=lane, note=note, until=until)
@@ -122,7 +126,7 @@ def pauses(directory: Directory = None, as_json: AsJson = False) -> None:
         )
         for each in found
     ]
-    show_table(("paused", "why", "#code", f"since ({zone.key})", "until", "note"), rows)
+    show_table(("@paused", "why", "#code", f"since ({zone.key})", "until", "note"), rows)
 
 
 def pace(
@@ -132,7 +136,10 @@ def pace(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many calls the app may make in a second, or set it; takes hold within a second."""
+    """Show how many calls a second the app may make, or set it.
+
+    Takes hold within a second.
+    """
     if per_second is not None and default:
         raise InvalidInput("--default", "stands beside --per-second", "give one of the two")
     with opened(directory) as runtime:

@@ -1,12 +1,14 @@
 """`pushjobs up` and `pushjobs sandbox`: start what runs until it is told to stop."""
 
+import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from pushjobs import settings
 from pushjobs.cli.options import Directory
-from pushjobs.cli.shown import show_pairs
+from pushjobs.cli.shown import show_json, show_pairs
 from pushjobs.local.processes import Ended
 from pushjobs.local.up import Up, UpOptions
 from pushjobs.sandbox import SandboxOptions, serve
@@ -31,10 +33,14 @@ def up(  # noqa: PLR0913 - one argument an option
     with_sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Send to a WeChat sandbox of its own; needs no credentials.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write one JSON document, the addresses, once all is ready.")
+    ] = False,
 ) -> None:
-    """Run everything on this machine until Ctrl-C: servers, beat, workers, HTTP doors and Flower.
+    """Run everything on this machine until Ctrl-C.
 
-    PostgreSQL and Valkey are started too, unless PUSHJOBS_DATABASE_URL and PUSHJOBS_REDIS_URL name others.
+    That is servers, beat, workers, HTTP doors and Flower. PostgreSQL and Valkey are started too, unless
+    PUSHJOBS_DATABASE_URL and PUSHJOBS_REDIS_URL name others.
     """
     given = settings.given(directory)
     if not with_sandbox:
@@ -47,16 +53,18 @@ def up(  # noqa: PLR0913 - one argument an option
         workers=workers,
         http=None if no_http else http,
         flower=None if no_flower else flower,
+        flower_password=None if given.flower_password is None else given.require_flower_password,
         sandbox=with_sandbox,
     )
-    typer.echo(f"starting in {options.directory.absolute()}")
+    say = partial(typer.echo, err=as_json)
+    say(f"starting in {options.directory.absolute()}")
     with Up(options, report) as running:
         running.ready()
         if not running.is_stop_asked:
-            _show_addresses(running)
+            _show_addresses(running, as_json=as_json)
         running.wait()
-        typer.echo("stopping")
-    typer.echo("stopped")
+        say("stopping")
+    say("stopped")
 
 
 def sandbox(
@@ -70,7 +78,10 @@ def sandbox(
         bool, typer.Option("--today", help="Answer the legacy send call with 45103, as WeChat does today.")
     ] = False,
 ) -> None:
-    """Run the WeChat stand-in until Ctrl-C; its address is its first line, as JSON."""
+    """Run the WeChat stand-in until Ctrl-C.
+
+    Its address is its first line, as JSON.
+    """
     behaviour = Behaviour(latency_ms=latency_ms, lenient=lenient, behave=Behave.TODAY if today else Behave.LEGACY)
     serve(SandboxOptions(host=host, port=port, settings=behaviour))
 
@@ -82,11 +93,22 @@ def report(ended: Ended) -> None:
     typer.echo(f"{ended.name} ended{status}: starting it again {again}", err=True)
 
 
-def _show_addresses(running: Up) -> None:
+def _show_addresses(running: Up, *, as_json: bool) -> None:
+    if as_json:
+        show_json({**running.addresses, "logs": running.installation.logs})
+        sys.stdout.flush()  # whoever reads a pipe waits for it
+        return
     pairs = list(running.addresses.items())
     if running.options.flower is not None:
-        user, _ = running.installation.flower_credentials()
-        pairs.append(("flower's user", f"{user}, with the password in {running.installation.path / 'flower.json'}"))
+        pairs.append(("flower_user", "pushjobs"))
+        pairs.append(("flower_password", _flower_password(running)))
     pairs.append(("logs", str(running.installation.logs)))
     show_pairs(pairs)
     typer.echo(f"ready: pushjobs send --directory {running.options.directory} …   (Ctrl-C stops)")
+
+
+def _flower_password(running: Up) -> str:
+    """Show it where it was made up, and only there: one that was set is known to whoever may know it."""
+    if running.options.flower_password is not None:
+        return "that of PUSHJOBS_FLOWER_PASSWORD"
+    return f"{running.installation.flower_password()}, kept in {running.installation.flower}"

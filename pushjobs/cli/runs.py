@@ -17,7 +17,7 @@ from pushjobs import clock
 from pushjobs.campaigns.campaigns import Campaigns, Progress
 from pushjobs.campaigns.rehearsal import Rehearsal
 from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
-from pushjobs.cli.shown import local, progress, show_json, show_pairs, show_table, stdout
+from pushjobs.cli.shown import local, progress, show_json, show_json_line, show_pairs, show_table, stdout
 from pushjobs.domain.job import JobState
 from pushjobs.errors import NotFound
 from pushjobs.store.runs import Run
@@ -59,39 +59,60 @@ def runs(
         show_runs(found, zone)
 
 
-def pause(named: Named, directory: Directory = None) -> None:
-    """Hold a run, or a campaign with all of its runs; takes hold within a second or two."""
+def pause(named: Named, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Hold a run, or a campaign with all of its runs.
+
+    Takes hold within a second or two.
+    """
     with opened(directory) as runtime:
         count = runtime.campaigns.pause(read_named(named))
-    typer.echo(f"paused {named}: {count} {'run is' if count == 1 else 'runs are'} held")
+    if as_json:
+        show_json({"paused": named, "runs": count})
+    else:
+        typer.echo(f"paused {named}: {count} {'run is' if count == 1 else 'runs are'} held")
 
 
-def resume(named: Named, directory: Directory = None) -> None:
+def resume(named: Named, directory: Directory = None, as_json: AsJson = False) -> None:
     """Let a run, or a campaign with all of its runs, go on."""
     with opened(directory) as runtime:
         count = runtime.campaigns.resume(read_named(named))
-    typer.echo(f"resumed {named}: {count} {'run goes' if count == 1 else 'runs go'} on")
+    if as_json:
+        show_json({"resumed": named, "runs": count})
+    else:
+        typer.echo(f"resumed {named}: {count} {'run goes' if count == 1 else 'runs go'} on")
 
 
-def cancel(run: _RunNumber, *, yes: Yes = False, directory: Directory = None) -> None:
-    """Cancel what of a run is not sent; takes hold within a second or two."""
+def cancel(run: _RunNumber, *, yes: Yes = False, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Cancel what of a run is not sent.
+
+    Takes hold within a second or two.
+    """
     with opened(directory) as runtime:
         found = runtime.campaigns.run(run)
         confirm(f"Cancel the run {run} of {found.key}?", yes=yes)
         runtime.campaigns.cancel(run)
-    typer.echo(f"cancelled run {run}: what nobody has begun to send is not sent")
+    if as_json:
+        show_json({"cancelled": run})
+    else:
+        typer.echo(f"cancelled run {run}: what nobody has begun to send is not sent")
 
 
-def watch(named: Named, directory: Directory = None) -> None:
-    """Watch a run until it is over, a campaign's latest one where the key is given."""
+def watch(named: Named, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Watch a run until it is over.
+
+    Where a campaign's key is given, that is its latest run.
+    """
     with opened(directory) as runtime:
         run_no = _latest(runtime.campaigns, named)
-        found = watched(runtime.campaigns, run_no)
-        show_run(found, runtime.zone)
+        zone, found = runtime.zone, watched(runtime.campaigns, run_no)
+    show_json(asdict(found)) if as_json else show_run(found, zone)
 
 
 def rehearse(key: _Key, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Say who would get the next run, who not and why, and how long it takes. Sends nothing, stores nothing."""
+    """Say who would get the next run, who not and why.
+
+    And how long it takes. Sends nothing, stores nothing.
+    """
     with opened(directory) as runtime:
         zone, found = ZoneInfo(runtime.campaigns.get(key).zone), runtime.campaigns.rehearse(key)
     if as_json:
@@ -122,17 +143,28 @@ def export(
         Path | None, typer.Option(help="A CSV to write; else standard output.", show_default=False)
     ] = None,
     directory: Directory = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON lines instead of CSV, one a user.")] = False,
 ) -> None:
-    """Write the refused and the dead of a run, open ids included, as CSV. Keep it as you keep your users' data."""
+    """Write whom a run did not reach as CSV.
+
+    Those are the refused and the dead, open ids included. Keep it as you keep your users' data; it is made readable
+    for you alone.
+    """
     with opened(directory) as runtime:
         found = runtime.campaigns.unreached(run)
         written = 0
         with nullcontext(sys.stdout) if output is None else _private(output) as stream:
+            names = ("job", "touser", "state", "reason", "errcode", "closed_at")
             writer = csv.writer(stream)
-            writer.writerow(("job", "touser", "state", "reason", "errcode", "closed_at"))
+            if not as_json:
+                writer.writerow(names)
             for each in found:
                 moment = each.closed_at.isoformat()
-                writer.writerow((each.job_id, each.touser, each.state, each.reason, each.errcode, moment))
+                values = (each.job_id, each.touser, each.state, each.reason, each.errcode, moment)
+                if as_json:
+                    show_json_line(dict(zip(names, values, strict=True)), stream)
+                else:
+                    writer.writerow(values)
                 written += 1
     if output is not None:
         typer.echo(f"wrote {written:,} {'user' if written == 1 else 'users'} to {output}")

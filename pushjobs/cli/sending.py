@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from pushjobs.cli.options import AsJson, Directory, Reference, TemplateId, ToUser, opened
+from pushjobs.cli.options import FAILED, AsJson, Directory, Reference, TemplateId, ToUser, opened
 from pushjobs.cli.shown import local, progress, show_json, show_table
 from pushjobs.domain.job import Lane, OnQuota
 from pushjobs.domain.message import FormIdKind
@@ -51,9 +51,9 @@ def send(  # noqa: PLR0913 - one argument an option
     emphasis_keyword: Annotated[
         str | None, typer.Option(help="Legacy: the keyword to show large.", show_default=False)
     ] = None,
-    request: Annotated[
+    from_: Annotated[
         Path | None,
-        typer.Option(help="A file with one request as JSON; other options go over it.", show_default=False),
+        typer.Option("--from", help="A file with one request as JSON; options go over it.", show_default=False),
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="A CSV of jobs; alone, with no other option of a job.", show_default=False)
@@ -84,8 +84,8 @@ def send(  # noqa: PLR0913 - one argument an option
     }
     arguments = {name: value for name, value in given.items() if value is not None}
     if file is None:
-        _send_one({**(read_request_file(request) if request else {}), **arguments}, directory, as_json=as_json)
-    elif arguments or request:
+        _send_one({**(read_request_file(from_) if from_ else {}), **arguments}, directory, as_json=as_json)
+    elif arguments or from_:
         raise InvalidInput("--file", "stands beside other options of a job", "write them as columns of the CSV")
     else:
         _send_file(file, directory, as_json=as_json)
@@ -138,7 +138,7 @@ def _send_file(path: Path, directory: Path | None, *, as_json: bool) -> None:
     else:
         _show_report(report)
     if report.rejected:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _show_report(report: Report) -> None:

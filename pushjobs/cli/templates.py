@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pushjobs.cli.options import AsJson, Directory, Yes, confirm, opened
+from pushjobs.cli.options import FAILED, AsJson, Directory, Yes, confirm, opened
 from pushjobs.cli.sending import rejections_as_json, show_rejections, tracked
 from pushjobs.cli.shown import show_json, show_pairs, show_table, stderr
 from pushjobs.domain.consent import ConsentPolicy
@@ -29,9 +29,9 @@ _Tid = Annotated[str, typer.Argument(metavar="TID", help="A title's number, from
 
 @template.command()
 def sync(directory: Directory = None, as_json: AsJson = False) -> None:
-    """Read the app's templates from WeChat; from then on a template that is not among them is refused.
+    """Read the app's templates from WeChat.
 
-    Once it was done, it is done again each night.
+    From then on a template that is not among them is refused. Once it was done, it is done again each night.
     """
     with opened(directory) as runtime:
         count = runtime.catalogue.sync()
@@ -43,7 +43,7 @@ def sync(directory: Directory = None, as_json: AsJson = False) -> None:
 
 @template.command("list")
 def list_templates(directory: Directory = None, as_json: AsJson = False) -> None:
-    """List the templates with their keywords, as they were last read."""
+    """List the templates with their keywords, as last read."""
     with opened(directory) as runtime:
         known = runtime.catalogue.titles()
         is_read = runtime.catalogue.app.is_synced
@@ -52,7 +52,7 @@ def list_templates(directory: Directory = None, as_json: AsJson = False) -> None
         show_json([_as_record(title, each) for title, each in listed])
     else:
         rows = [(each.template_id, title, _words(each.kind), _fields(each)) for title, each in listed]
-        show_table(("template", "title", "consent", "keywords"), rows)
+        show_table(("@template", "title", "consent", "keywords"), rows)
     if not is_read:
         stderr().print("The catalogue was never read: until `pushjobs template sync`, any template id is accepted.")
 
@@ -65,11 +65,14 @@ def library(
         list[int] | None, typer.Option(help="Only this category's titles, may be repeated.", show_default=False)
     ] = None,
     start: Annotated[int, typer.Option(help="Begin with this number, from 0.")] = 0,
-    limit: Annotated[int, typer.Option(help="How many at most, up to 30.")] = 30,
+    limit: Annotated[int, typer.Option(help="The most to list, up to 30.")] = 30,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """List titles of WeChat's public library, from which templates are added; WeChat allows few looks a day."""
+    """List titles of WeChat's public library.
+
+    Templates are added from it; WeChat allows few looks a day.
+    """
     with opened(directory) as runtime:
         if categories:
             found = runtime.templates.categories()
@@ -108,7 +111,10 @@ def add(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make keywords of a title a template of the app's; one that exists already is named."""
+    """Make keywords of a title a template of the app's.
+
+    One that exists already is named.
+    """
     with opened(directory) as runtime:
         added = runtime.templates.add(tid, kid, scene=scene)
     if as_json:
@@ -119,7 +125,10 @@ def add(
 
 @template.command()
 def delete(template_id: _TemplateId, yes: Yes = False, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Take a template from the app, at WeChat too; jobs that wait with it will not be sent."""
+    """Take a template from the app, at WeChat too.
+
+    Jobs that wait with it will not be sent.
+    """
     with opened(directory) as runtime:
         confirm(f"delete template {template_id} at WeChat?", yes=yes)
         runtime.templates.delete(template_id)
@@ -131,13 +140,13 @@ def delete(template_id: _TemplateId, yes: Yes = False, directory: Directory = No
 
 @template.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A CSV as `send --file` takes it.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV as `send --file` takes it.", show_default=False)],
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look through a CSV of jobs and list every fault of every row; nothing is stored or sent.
+    """List every fault of every row of a CSV of jobs.
 
-    The exit status is 1 if there is any.
+    Nothing is stored or sent. The exit status is 1 if there is any.
     """
     with opened(directory) as runtime, open_jobs(file) as rows:
         checked = runtime.producer.check(tracked(rows, rows.count, "checking"))
@@ -148,7 +157,7 @@ def check(
         if checked.faults:
             show_rejections(checked.faults)
     if checked.faults:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @template.command("map")
@@ -168,7 +177,10 @@ def map_template(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have messages of a legacy template sent as a subscribe template's, from now on; within a minute everywhere."""
+    """Have a legacy template's messages sent as another's.
+
+    That is a subscribe template; from now on, and within a minute everywhere.
+    """
     with opened(directory) as runtime:
         runtime.producer.map_template(legacy_id, template_id, _pairs(keywords), shorten=shorten)
         made = runtime.catalogue.translations()[legacy_id]
@@ -180,7 +192,7 @@ def map_template(
 
 @template.command()
 def unmap(legacy_id: _LegacyId, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Have messages of a legacy template translated no longer."""
+    """Have a legacy template's messages translated no longer."""
     with opened(directory) as runtime:
         runtime.producer.unmap_template(legacy_id)
     if as_json:
@@ -191,7 +203,7 @@ def unmap(legacy_id: _LegacyId, directory: Directory = None, as_json: AsJson = F
 
 @template.command()
 def mappings(directory: Directory = None, as_json: AsJson = False) -> None:
-    """List which legacy templates are sent as which subscribe templates."""
+    """List which legacy templates are sent as which others."""
     with opened(directory) as runtime:
         found = runtime.catalogue.translations()
     if as_json:
@@ -231,7 +243,10 @@ def policy(  # noqa: PLR0913 - one argument an option
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set by which rules a template is accepted and sent; what is not given stays as it is."""
+    """Set by which rules a template is accepted and sent.
+
+    What is not given stays as it is.
+    """
     policies: Policies = {}
     if consent is not None:
         policies["consent"] = consent
@@ -273,7 +288,7 @@ def words(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the words that a template's messages must not hold, after adding and removing some.
+    """List, add and remove words that messages must not hold.
 
     A message that holds one is refused when it is made; what is accepted already is sent. Case and the width of
     characters make no difference.

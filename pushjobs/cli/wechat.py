@@ -17,11 +17,16 @@ wechat = typer.Typer(name="wechat", help="The app's account at WeChat.", no_args
 
 @wechat.command()
 def quota(
-    path: Annotated[str, typer.Argument(help="A call's path, without host and query.")] = SUBSCRIBE_PATH,
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A call's path, without host and query.")
+    ] = SUBSCRIBE_PATH,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what WeChat says is left of a call's day; a limit on the call's own page outranks it."""
+    """Show what WeChat says is left of a call's day.
+
+    A limit on the call's own page outranks it.
+    """
     with opened(directory) as runtime:
         found = runtime.account.quota(path)
     if as_json:
@@ -57,7 +62,10 @@ def rid(
 
 @wechat.command("clear-quota")
 def clear_quota(yes: Yes = False, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Have all of the app's daily counters begin anew: ten times a month, the console's and third parties' included."""
+    """Have all of the app's daily counters begin anew.
+
+    WeChat allows it ten times a month, the console's and third parties' included.
+    """
     with opened(directory) as runtime:
         confirm(f"use one of the {CLEARANCES_A_MONTH} clearances of this month?", yes=yes)
         used = runtime.account.clear_quota()

@@ -14,14 +14,16 @@ from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.message import Message
 from pushjobs.domain.moment import QuietHours, next_midnight
 from pushjobs.domain.pause import Pause
+from pushjobs.domain.steps import JobsHeld
 from pushjobs.errors import Undecryptable
 from pushjobs.pace import Slot
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store import envelope, moves, pauses, releases, slices
 from pushjobs.store.database import Database, Transaction
+from pushjobs.store.releases import Bucket
 from pushjobs.store.sealing import Lookup, Sealer
 from pushjobs.store.slices import Candidate
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow
 from pushjobs.witness import Witness
 
 __all__ = ["PROBE_SECONDS", "Admission", "Admittance", "Admitted"]
@@ -149,6 +151,7 @@ class Admission:
             ]
             moves.apply(connection, [*held, *charges.held])
             slices.begin(connection, [_begun(job) for job in admitted], lease=LEASE_SECONDS)
+        follow(lambda: _held(candidates[0].lane, [*held, *charges.held]))
         return admitted
 
     def until_next_day(self) -> float:
@@ -173,6 +176,11 @@ class Admission:
         ]
         with self._database.transaction() as connection:
             moves.apply(connection, back)
+
+    def others_wait(self, app_no: int, lane: Lane) -> bool:
+        """Whether jobs of other apps are released and due, and nobody has begun them."""
+        with self._database.transaction() as connection:
+            return releases.others_wait(connection, Bucket(app_no, lane))
 
     def _pauses(self, connection: Transaction, candidates: Sequence[Candidate]) -> tuple[list[Pause], bool]:
         """Return the pauses in force; and whether one job may pass as a probe, because all that hold are breakers."""
@@ -230,6 +238,11 @@ def _admitted(  # noqa: PLR0913 - what an admitted job is made of
 
 def _begun(job: Admitted) -> slices.Begun:
     return slices.Begun(id=job.id, day=job.charge.day, credit_held=job.charge.credit_held)
+
+
+def _held(lane: Lane, held: Sequence[moves.Move]) -> JobsHeld:
+    jobs = ((move.id, move.transition, move.reason) for move in held)
+    return JobsHeld(lane=lane, jobs=jobs, at=clock.monotonic())
 
 
 def _behind(job: Candidate, *, is_probed: bool) -> moves.Move:

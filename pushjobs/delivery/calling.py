@@ -45,13 +45,14 @@ _SOON_SECONDS = 0.005
 class Answer:
     """What became of one job's call. `outcome` None: it could not be called in time, and was not.
 
-    `called_at`: when the call left, on the process's monotonic clock; None if none did. `calls`: how many left, two
-    where a token had to be replaced.
+    `called_at`: when the call left, on the process's monotonic clock; None if none did. `known_at`: when that was over.
+    `calls`: how many left, two where a token had to be replaced.
     """
 
     job: Admitted
     outcome: Outcome | None
     called_at: float | None = None
+    known_at: float = 0.0
     calls: int = 0
 
 
@@ -111,7 +112,8 @@ class Caller:
             listener.left()
             if departure.is_missed:
                 outcome = None
-        listener.hand_in(Answer(job=job, outcome=outcome, called_at=departure.left_at, calls=departure.calls))
+        now, left_at = clock.monotonic(), departure.left_at
+        listener.hand_in(Answer(job=job, outcome=outcome, called_at=left_at, known_at=now, calls=departure.calls))
 
     async def _send(self, job: Admitted, departure: "_Departure") -> Outcome:
         """Call once; if the token was not accepted, refresh it and call once more."""

@@ -11,9 +11,10 @@ from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.settler import Settler
 from pushjobs.domain.events import BatchDropped
 from pushjobs.domain.job import JobId, Lane, Reason
+from pushjobs.domain.steps import SliceAdmitted
 from pushjobs.errors import Unreachable
 from pushjobs.pace import Pace, Slot, Wait
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow
 
 __all__ = ["Delivery", "Waiting"]
 
@@ -28,6 +29,9 @@ _BEGIN_SECONDS = 0.1
 
 _LOOK_SECONDS = 0.25
 """How often a batch that waits for room looks whether the process drains."""
+
+_PATIENCE_SECONDS = 1.0
+"""How long a batch waits for room, because calls do not come back, while other apps have work for its process."""
 
 _REDIS_SECONDS = 0.25
 
@@ -76,11 +80,19 @@ class Delivery:
             self._admission.renew(_numbers(batch))
         pending = deque(batch)
         slots: deque[Slot] = deque()
+        had_room = clock.monotonic()
         while pending:
             if self._is_draining():
                 self._drop(app_no, lane, pending, Reason.DRAINED)
-            elif self._settler.has_room(within=_LOOK_SECONDS) and (pause := self._begin(app_no, lane, pending, slots)):
-                clock.pause(pause)
+            elif self._settler.has_room(within=_LOOK_SECONDS):
+                if pause := self._begin(app_no, lane, pending, slots):
+                    clock.pause(pause)
+                had_room = clock.monotonic()
+            elif clock.monotonic() - had_room > _PATIENCE_SECONDS:
+                # Nobody has answered for so long: other apps' jobs must not wait for that (fine print 12.13).
+                if self._admission.others_wait(app_no, lane):
+                    self._drop(app_no, lane, pending, Reason.NO_ROOM)
+                had_room = clock.monotonic()
 
     def finish(self) -> None:
         """Return when everything that was called is settled."""
@@ -117,6 +129,8 @@ class Delivery:
         if admitted:
             self._settler.expect(len(admitted))
             self._caller.start(admitted, self._settler)
+            ids, at = (job.id for job in admitted), clock.monotonic()
+            follow(lambda: SliceAdmitted(lane=lane, jobs=ids, since=since, at=at))
         return 0.0
 
     def _expect(self, took: float) -> None:

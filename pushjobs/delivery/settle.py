@@ -32,11 +32,12 @@ from pushjobs.domain.outcome import (
     Token,
     Unknown,
 )
+from pushjobs.domain.steps import Called, SliceWritten
 from pushjobs.errors import Unreachable
-from pushjobs.store import moves, slices
+from pushjobs.store import moves
 from pushjobs.store.database import Database
 from pushjobs.store.moves import Move
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow
 
 __all__ = ["Settlement", "move_for"]
 
@@ -56,12 +57,12 @@ class Settlement:
 
     def settle(self, app_no: int, lane: Lane, answers: Sequence[Answer]) -> None:
         """Write the answers of different users; come back only when they are committed."""
-        now = clock.now()
+        now, since = clock.now(), clock.monotonic()
         made = [move_for(answer, draw=random.random()) for answer in answers]  # noqa: S311 - jitter
         is_down = self._breakers.weigh(answers)
         for pause in itertools.chain(_PAUSES, itertools.repeat(_LONGEST_PAUSE)):
             try:
-                late = self._write(app_no, lane, answers, made, now, is_down=is_down)
+                late = self._write(app_no, answers, made, now, is_down=is_down)
             except Unreachable as error:
                 fault = type(error).__name__
                 self._emit(SettleRepeated(app_no=app_no, lane=lane, jobs=len(made), fault=fault))
@@ -71,11 +72,11 @@ class Settlement:
         counted = Counter(move.transition for move in made)
         seconds = clock.monotonic() - min(answer.job.admitted_at for answer in answers)
         self._emit(SliceSettled(app_no=app_no, lane=lane, moves=counted, late=late, seconds=seconds))
+        follow(lambda: _written(lane, answers, made, since))
 
     def _write(
         self,
         app_no: int,
-        lane: Lane,
         answers: Sequence[Answer],
         made: Sequence[Move],
         now: datetime,
@@ -97,8 +98,28 @@ class Settlement:
             self._breakers.note(connection, app_no, answers, now, is_down=is_down)
             late = [move for move in made if move.id not in moved]
             moves.note_late(connection, late)
-            slices.note_settled(connection, app_no=app_no, lane=lane, jobs=len(moved))
         return len(late)
+
+
+def _written(lane: Lane, answers: Sequence[Answer], made: Sequence[Move], since: float) -> SliceWritten:
+    jobs = (_called(answer, move) for answer, move in zip(answers, made, strict=True))
+    return SliceWritten(lane=lane, jobs=jobs, since=since, at=clock.monotonic())
+
+
+def _called(answer: Answer, move: Move) -> Called:
+    job = answer.job
+    return Called(
+        id=job.id,
+        appid=job.appid,
+        template_id=job.message.content.template_id,
+        attempt=job.attempts + 1,
+        due=job.not_before,
+        left_at=answer.called_at,
+        answered_at=answer.known_at,
+        transition=move.transition,
+        reason=move.reason,
+        errcode=move.errcode,
+    )
 
 
 def _over(answer: Answer, move: Move, was: JobState, now: datetime) -> Over:

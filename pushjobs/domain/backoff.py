@@ -7,7 +7,16 @@ What is forwarded to the app's own door is tried for most of a day: it may come 
 
 from datetime import timedelta
 
-__all__ = ["MAX_ASKS", "MAX_ATTEMPTS", "MAX_FORWARDS", "asking_delay", "forward_delay", "retry_delay", "tell_delay"]
+__all__ = [
+    "MAX_ASKS",
+    "MAX_ATTEMPTS",
+    "MAX_FORWARDS",
+    "alert_delay",
+    "asking_delay",
+    "forward_delay",
+    "retry_delay",
+    "tell_delay",
+]
 
 MAX_ATTEMPTS = 5
 
@@ -45,6 +54,11 @@ def tell_delay(attempt: int, *, draw: float) -> timedelta:
     # Doubled a few times at most: a client that is away for good is tried more often than a float can be doubled.
     cap = min(_LONGEST_FORWARD, _FIRST_FORWARD * 2.0 ** min(max(attempt - 1, 0), MAX_FORWARDS))
     return timedelta(seconds=cap * (1 + draw) / 2)
+
+
+def alert_delay(attempt: int, *, draw: float) -> timedelta:
+    """Return the delay after the `attempt`-th try to tell of alerts: the same, but 5 minutes at most."""
+    return min(tell_delay(attempt, draw=draw), timedelta(seconds=_LONGEST * (1 + draw) / 2))
 
 
 def asking_delay(attempt: int, *, draw: float, at_least: float = 0.0) -> timedelta | None:

@@ -6,7 +6,9 @@ an open id or a content.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
+from pushjobs.domain.alert_events import AlertBegan, AlertEnded, AlertsNotTold
 from pushjobs.domain.campaign_events import (
     AudienceUnreadable,
     AudienceUploaded,
@@ -35,6 +37,9 @@ from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
 
 __all__ = [
+    "AlertBegan",
+    "AlertEnded",
+    "AlertsNotTold",
     "AllowanceUnknown",
     "AppUnreadable",
     "AudienceUnreadable",
@@ -77,7 +82,10 @@ __all__ = [
     "SettleBroke",
     "SettleRepeated",
     "SliceSettled",
+    "TokenFetched",
+    "TokenNeed",
     "TokenUnavailable",
+    "TraceBroke",
 ]
 
 
@@ -181,6 +189,31 @@ class TokenUnavailable:
     """No access token was to be had; nothing was called."""
 
     appid: str
+    fault: str
+
+
+class TokenNeed(StrEnum):
+    """Why WeChat was asked for an access token."""
+
+    NONE_KEPT = "none_kept"
+    """None was kept, or the one that was had run its time."""
+    NOT_ACCEPTED = "not_accepted"
+    """A call was refused with the one that was kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFetched:
+    """WeChat gave an access token, for all processes; `is_new` False: the one it had given before."""
+
+    appid: str
+    need: TokenNeed
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceBroke:
+    """A job's trace could not be made, for a fault of ours; of a process's faults only the first is told of."""
+
     fault: str
 
 
@@ -291,7 +324,10 @@ class EventsUnreadable:
 
 
 Event = (
-    AllowanceUnknown
+    AlertBegan
+    | AlertEnded
+    | AlertsNotTold
+    | AllowanceUnknown
     | AppUnreadable
     | AudienceUnreadable
     | AudienceUploaded
@@ -332,5 +368,7 @@ Event = (
     | SettleBroke
     | SettleRepeated
     | SliceSettled
+    | TokenFetched
     | TokenUnavailable
+    | TraceBroke
 )

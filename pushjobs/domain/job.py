@@ -79,6 +79,7 @@ class Reason(StrEnum):
     QUIET_HOURS = "quiet_hours"
     APP_BUDGET = "app_budget"
     NO_PACE = "no_pace"
+    NO_ROOM = "no_room"
     SLOT_MISSED = "slot_missed"
     REPLAYED = "replayed"
     RESOLVED = "resolved"

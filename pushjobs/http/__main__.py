@@ -26,9 +26,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--port", type=int, default=8080, help="the port (default: %(default)s)")
     parser.add_argument("--socket", type=int, metavar="FD", help="an inherited socket that listens already")
     given = parser.parse_args(argv)
-    logs.configure()
     try:
         found = settings.load()
+        logs.configure(found.log_format, found.log_level)
         found.require_database_url  # noqa: B018 - for its complaint, before anything is opened
         app = application(Runtime(found))
         serving = server(app, certificate=found.http_certificate, key=found.http_key, proxies=found.trusted_proxies)

@@ -6,6 +6,7 @@ What is not there and what is not told of look the same: an error is its status 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -14,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from pushjobs.alerts import Watch
 from pushjobs.doctor import Doctor
 from pushjobs.domain.events import CallbacksRefused, RequestsFailed
 from pushjobs.errors import PushJobsError
@@ -56,6 +58,8 @@ def application(runtime: Runtime) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watch = Watch(partial(_watch, runtime))
+        watch.start()
         seeing = [asyncio.create_task(_keep_seeing_apps(runtime)), asyncio.create_task(permission.keep_seeing())]
         try:
             yield
@@ -63,6 +67,7 @@ def application(runtime: Runtime) -> ASGIApp:
             for each in seeing:
                 each.cancel()
             # A look into SQL that is under way must not find it closed.
+            await asyncio.to_thread(watch.stop)
             await asyncio.get_running_loop().shutdown_default_executor()
             # The server has waited for the answers that were due; what is left waits for nobody.
             health.close()
@@ -90,6 +95,10 @@ def application(runtime: Runtime) -> ASGIApp:
         app.include_router(each)
     paths = {route.endpoint: route.path for each in routers for route in each.routes if isinstance(route, Route)}
     return Edge(app, paths, emit=emit if runtime.settings.access_log else None)
+
+
+def _watch(runtime: Runtime) -> None:
+    runtime.alerts.watch()
 
 
 async def _keep_seeing_apps(runtime: Runtime) -> None:

@@ -44,7 +44,7 @@ class Edge:
         if scope["type"] != "http":
             await self._doors(scope, receive, send)
             return
-        asking = Asking(request_id=_request_id(scope))
+        asking = Asking(request_id=_request_id(scope), traceparent=_traceparent(scope))
         ASKING.set(asking)  # for this request's task alone
         begun = clock.monotonic()
         status = 0
@@ -80,8 +80,17 @@ class Edge:
         )
 
 
+def _traceparent(scope: Scope) -> str | None:
+    given = _given(scope, b"traceparent")
+    return str(given[0], "latin-1") if len(given) == 1 else None
+
+
 def _request_id(scope: Scope) -> str:
-    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    given = _given(scope, b"x-request-id")
     if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
         return str(given[0], "ascii")
     return secrets.token_hex(8)
+
+
+def _given(scope: Scope, header: bytes) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == header]

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from pushjobs import clock, making
 from pushjobs.acceptance import Acceptance, Asked, Verdict
 from pushjobs.batches import AcceptedJob
 from pushjobs.domain.events import RequestsNotAccepted
 from pushjobs.errors import Overloaded, PushJobsError
-from pushjobs.telemetry import Emit
+from pushjobs.telemetry import Emit, follow
 
 __all__ = ["Gathering"]
 
@@ -45,11 +46,16 @@ class Gathering:
         """Return the job that a request became; raises what `Producer.send` raises, and Overloaded."""
         if len(self._waiting) + self._in_work >= _MOST_WAITING:
             raise Overloaded("too many requests wait here: ask again later")
+        since = clock.monotonic()
         decided: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, decided))
         if self._accepter is None or self._accepter.done():
             self._accepter = asyncio.create_task(self._accept_on())
-        return _job(await decided or await self._alone(asked))
+        made = _job(await decided or await self._alone(asked))
+        if not made.is_known:
+            # Here, where the request that asked is known, and not in the thread, which accepts for many.
+            follow(lambda: making.accepted(made.job, since=since))
+        return made
 
     def close(self) -> None:
         """End the threads, when they have accepted what they have in hand."""

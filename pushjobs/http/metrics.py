@@ -4,20 +4,24 @@ Never without a key: behind a proxy everybody comes from this machine, and how b
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from itertools import accumulate
+from typing import Any
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.responses import PlainTextResponse, Response
 
 from pushjobs.domain.client import Right
+from pushjobs.domain.lateness import STEPS
 from pushjobs.errors import UnknownClient
-from pushjobs.figures import FIGURES, Figures, Reading
+from pushjobs.figures import FIGURES, Figure, Figures, Kind, Reading, Steps
 from pushjobs.http.permission import Permission
 
 __all__ = ["Metrics"]
@@ -75,11 +79,28 @@ class _Read(Collector):
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Return each figure that could be read."""
         for figure in FIGURES:
             if figure in self._reading:
-                family = GaugeMetricFamily(figure.name, figure.words, labels=figure.labels)
-                for labels, value in self._reading[figure].items():
-                    family.add_metric(labels, value)
-                yield family
+                yield _family(figure, self._reading[figure])
+
+
+def _family(figure: Figure, values: Mapping[Any, Any]) -> Metric:
+    if figure.kind is Kind.HISTOGRAM:
+        histogram = HistogramMetricFamily(figure.name, figure.words, labels=figure.labels)
+        for labels, steps in values.items():
+            histogram.add_metric(labels, _buckets(steps), sum_value=steps.seconds)
+        return histogram
+    kind = CounterMetricFamily if figure.kind is Kind.COUNTER else GaugeMetricFamily
+    family = kind(figure.name, figure.words, labels=figure.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _buckets(steps: Steps) -> list[tuple[str, float]]:
+    """Return how many calls kept below each bound, as Prometheus adds them up."""
+    bounds = [*map(floatToGoString, STEPS), "+Inf"]
+    below = accumulate(steps.counts.get(step, 0) for step in range(len(bounds)))
+    return list(zip(bounds, below, strict=True))

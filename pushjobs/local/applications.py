@@ -21,7 +21,8 @@ NODES = ("ticks", "urgent", "bulk")
 SANDBOX_CREDENTIALS = ("wxsandbox00000000", "sandbox-secret")
 """Appid and secret of the app that a fresh sandbox knows."""
 
-_CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
+# Quiet: its banners are no lines of a log.
+_CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "workers.app")
 _WORKER = (*_CELERY, "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING", "-E")
 
 _PATIENCE = 5.0
@@ -70,8 +71,10 @@ def workers(installation: Installation, environment: Mapping[str, str], *, bulk:
     ]
 
 
-def flower(installation: Installation, environment: Mapping[str, str], *, port: int) -> Application:
-    """Return Flower on this machine's own address, behind the installation's password."""
+def flower(
+    installation: Installation, environment: Mapping[str, str], *, port: int, password: str | None
+) -> Application:
+    """Return Flower on this machine's own address, behind a password; None: the one the installation made up."""
     spec = find_spec("workers")
     if find_spec("flower") is None or spec is None or spec.origin is None:
         raise Misconfigured("Flower is not installed: pip install 'pushjobs[local]', or use --no-flower")
@@ -79,7 +82,7 @@ def flower(installation: Installation, environment: Mapping[str, str], *, port: 
     return Application(
         name="flower",
         command=(*_CELERY, "flower", f"--conf={configuration}", "--address=127.0.0.1", f"--port={port}"),
-        environment={**environment, "FLOWER_BASIC_AUTH": ":".join(installation.flower_credentials())},
+        environment={**environment, "PUSHJOBS_FLOWER_PASSWORD": password or installation.flower_password()},
         log=installation.log("flower"),
         rank=Rank.DOOR,
         patience=_PATIENCE,

@@ -51,6 +51,7 @@ class Installation:
         self.run = self.path / "run"
         self.addresses = self.path / "addresses.json"
         self.keys = self.path / "keys.json"
+        self.flower = self.path / "flower.json"
         self._elsewhere = self.path / "sockets.json"
         for directory in (self.path, self.logs, self.run):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,13 +130,11 @@ class Installation:
             raise NotPossible(f"there is no {self.keys}: the first `pushjobs up` writes it")
         return dict(json.loads(self.keys.read_text()))
 
-    def flower_credentials(self) -> tuple[str, str]:
-        """Return Flower's user and password, made up at the first call and then kept."""
-        path = self.path / "flower.json"
-        if not path.exists():
-            _write_privately(path, {"user": "pushjobs", "password": secrets.token_urlsafe(18)})
-        credentials = json.loads(path.read_text())
-        return credentials["user"], credentials["password"]
+    def flower_password(self) -> str:
+        """Return the password of Flower's user, made up at the first call and then kept."""
+        if not self.flower.exists():
+            _write_privately(self.flower, {"user": "pushjobs", "password": secrets.token_urlsafe(18)})
+        return str(json.loads(self.flower.read_text())["password"])
 
     def callback_secrets(self) -> dict[str, str]:
         """Return Token and EncodingAESKey for a sandbox's callbacks, made up at the first call and then kept."""

@@ -47,6 +47,8 @@ class UpOptions:
     workers: int = 2
     http: int | None = 8080
     flower: int | None = 5555
+    flower_password: str | None = None
+    """Flower's; None: one that is made up, and kept in the directory."""
     sandbox: bool = False
 
 
@@ -169,7 +171,8 @@ class Up:
             chosen.append(applications.http(installation, self.environment, listening=self._listening.fileno()))
         if options.flower is not None:
             self._open("flower", options.flower)
-            chosen.append(applications.flower(installation, self.environment, port=self._ports["flower"]))
+            port, password = self._ports["flower"], options.flower_password
+            chosen.append(applications.flower(installation, self.environment, port=port, password=password))
         chosen.extend(applications.workers(installation, self.environment, bulk=options.workers))
         chosen.append(applications.beat(installation, self.environment))
         return chosen

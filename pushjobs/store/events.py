@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from pushjobs.domain.job import Reason
+from pushjobs.domain.job import JobId, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.receipt import EventKind
+from pushjobs.domain.steps import Placed
 from pushjobs.store.database import as_json, statement
 from pushjobs.store.outcomes import note
 
@@ -95,14 +96,16 @@ INSERT INTO pushjobs.receipts AS r (job_id, state, errcode, status, at)
 _BY_MSGID = statement(
     """
 WITH found AS MATERIALIZED (
-    SELECT e.event_no, j.id, e.errcode, e.status, e.happened_at AS at
+    SELECT e.event_no, j.id, j.lane, e.errcode, e.status, e.happened_at AS at
       FROM pushjobs.events e JOIN pushjobs.jobs j ON j.msgid = e.msgid
      WHERE e.event_no = ANY (:numbers) AND j.msgid IS NOT NULL
        AND j.app_no = e.app_no AND j.recipient = e.recipient
 ), latest AS (
     SELECT DISTINCT ON (id) * FROM found ORDER BY id, at DESC, event_no DESC
 ), noted AS (@receipt)
-SELECT event_no FROM found""".replace("@receipt", _RECEIPT.replace("@source", "latest"))
+SELECT event_no, id, lane, errcode, at, false AS is_confirmed FROM found""".replace(
+        "@receipt", _RECEIPT.replace("@source", "latest")
+    )
 )
 
 # Of one user's receipts for one template the oldest goes first; the others see what it took at their next try.
@@ -144,14 +147,14 @@ WITH asked AS MATERIALIZED (
            reason = CASE WHEN l.was {confirm.sources} THEN :reason ELSE j.reason END,
            closed_at = CASE WHEN l.was {confirm.sources} THEN clock_timestamp() ELSE j.closed_at END
       FROM locked l WHERE j.id = l.id
- RETURNING j.id, j.release_no, j.state, l.was, l.event_no, l.errcode, l.status, l.at, j.reason, j.client_no,
+ RETURNING j.id, j.lane, j.release_no, j.state, l.was, l.event_no, l.errcode, l.status, l.at, j.reason, j.client_no,
            j.errcode AS own_errcode,
            CASE WHEN l.was {confirm.sources} THEN j.closed_at END AS closed_at
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
     SELECT id, release_no, 'confirm', state, :reason, nullif(errcode, 0) FROM moved WHERE was {confirm.sources}
 ), noted AS (@receipt), @outcomes
-SELECT event_no, was {confirm.sources} AS is_confirmed FROM moved""".replace(
+SELECT event_no, id, lane, errcode, at, was {confirm.sources} AS is_confirmed FROM moved""".replace(
         "@receipt", _RECEIPT.replace("@source", "moved")
     ).replace("@outcomes", note("m.own_errcode")),
     Transition.CONFIRM,
@@ -192,20 +195,20 @@ def waiting(connection: Connection, *, limit: int) -> Mapping[int, EventKind]:
     return {row.event_no: EventKind(row.kind) for row in connection.execute(_WAITING, {"limit": limit})}
 
 
-def settle_by_msgid(connection: Connection, numbers: Sequence[int]) -> set[int]:
+def settle_by_msgid(connection: Connection, numbers: Sequence[int]) -> dict[int, Placed]:
     """Put receipts on the jobs whose messages they name; return which found theirs."""
-    return set(connection.execute(_BY_MSGID, {"numbers": list(numbers)}).scalars())
+    return {row.event_no: _placed(row) for row in connection.execute(_BY_MSGID, {"numbers": list(numbers)})}
 
 
-def settle_by_user(connection: Connection, numbers: Sequence[int]) -> dict[int, bool]:
-    """Put receipts on the jobs that fit their user, template and moment; return which found one, and if it was a doubt.
+def settle_by_user(connection: Connection, numbers: Sequence[int]) -> dict[int, Placed]:
+    """Put receipts on the jobs that fit their user, template and moment; return which found one.
 
     That is the oldest that was sent and has no receipt; or a job in doubt, which is sent thereby, if it is the only one
     that fits. While a job that fits is being sent, nothing is decided.
     """
     values = {"numbers": list(numbers), "reason": Reason.RECEIPT}
     window = {"before": KEEP_TRYING_SECONDS, "after": _SLOWEST_SETTLE_SECONDS}
-    return {row.event_no: row.is_confirmed for row in connection.execute(_BY_USER, {**values, **window})}
+    return {row.event_no: _placed(row) for row in connection.execute(_BY_USER, {**values, **window})}
 
 
 def close(connection: Connection, numbers: Sequence[int]) -> None:
@@ -228,6 +231,10 @@ def left(connection: Connection, app_no: int, *, limit: int) -> list[Left]:
     """Return the receipts that found no job, those given up last first, at most `limit`."""
     rows = connection.execute(_LEFT, {"app_no": app_no, "limit": limit})
     return [Left(**row._asdict()) for row in rows]
+
+
+def _placed(row: Row[Any]) -> Placed:
+    return Placed(JobId(row.id), Lane(row.lane), row.at, row.errcode, row.is_confirmed)
 
 
 def _row(event: NewEvent) -> dict[str, Any]:

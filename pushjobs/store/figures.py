@@ -10,7 +10,7 @@ from sqlalchemy import Connection, TextClause
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import statement
 
-__all__ = ["MOST_COUNTED", "Standing", "read"]
+__all__ = ["MOST_COUNTED", "Standing", "overdue", "read"]
 
 MOST_COUNTED = 100_000
 """Where counting dead jobs and doubts ends."""
@@ -21,10 +21,10 @@ class Standing:
     """What was read at one moment. Keys are appids, with a lane or a reason where there is one.
 
     `overdue`: seconds since the earliest job that may leave fell due. `heartbeat_age`: seconds since a release tick.
+    `counted_ago`: seconds since what is `scheduled` was counted; None: it never was.
     """
 
     out: Mapping[tuple[str, str], int]
-    settled: Mapping[tuple[str, str], int]
     overdue: Mapping[tuple[str, str], float]
     troubled: Mapping[str, int]
     pauses: Mapping[tuple[str, str], int]
@@ -33,17 +33,14 @@ class Standing:
     callbacks: int
     pushes: int
     heartbeat_age: float
+    scheduled: Mapping[tuple[str, str], int]
+    counted_ago: float | None
 
 
 _BY_LANE = "SELECT a.appid, x.lane::text, x.value FROM ({}) AS x JOIN pushjobs.apps a USING (app_no)"
 _OUT = statement(
     _BY_LANE.format("""
     SELECT app_no, lane, count(*) AS value FROM pushjobs.jobs WHERE state IN ('released', 'sending')
-     GROUP BY app_no, lane""")
-)
-_SETTLED = statement(
-    _BY_LANE.format("""
-    SELECT app_no, lane, sum(jobs) AS value FROM pushjobs.settlements WHERE at > now() - interval '1 minute'
      GROUP BY app_no, lane""")
 )
 
@@ -67,9 +64,16 @@ SELECT a.appid, x.lane::text, x.value FROM (
          WHERE j.state {release.sources} AND j.app_no = s.app_no AND j.lane = s.lane
            AND j.template_no = s.template_no AND j.run_no = s.run_no
          ORDER BY j.due_at LIMIT 1) AS e
-     WHERE s.run_no = 0 OR r.state IN ('open', 'finished') AND r.paused_at IS NULL
+     WHERE (s.run_no = 0 OR r.state IN ('open', 'finished') AND r.paused_at IS NULL)
+       AND NOT EXISTS (SELECT FROM pushjobs.pauses p
+                        WHERE p.app_no = s.app_no AND (p.lane IS NULL OR p.lane = s.lane)
+                          AND (p.template_no IS NULL OR p.template_no = s.template_no)
+                          AND (p.until IS NULL OR p.until > now()))
      GROUP BY s.app_no, s.lane) AS x JOIN pushjobs.apps a USING (app_no)""",
     Transition.RELEASE,
+)
+_SCHEDULED = statement(
+    _BY_LANE.format("SELECT app_no, lane, sum(jobs) AS value FROM pushjobs.census GROUP BY app_no, lane")
 )
 _TROUBLED = statement("""
 SELECT 'dead', count(*) FROM (SELECT FROM pushjobs.jobs WHERE state = 'dead' LIMIT :most) AS dead
@@ -87,7 +91,8 @@ SELECT a.appid, coalesce(d.taken, 0) FROM pushjobs.apps a
 _REST = statement("""
 SELECT (SELECT count(*) FROM (SELECT FROM pushjobs.events WHERE state = 'waiting' LIMIT :most) AS waiting) AS callbacks,
        (SELECT count(*) FROM (SELECT FROM pushjobs.pushes WHERE state = 'waiting' LIMIT :most) AS waiting) AS pushes,
-       (SELECT extract(epoch FROM now() - at)::float FROM pushjobs.heartbeat) AS heartbeat_age""")
+       (SELECT extract(epoch FROM now() - at)::float FROM pushjobs.heartbeat) AS heartbeat_age,
+       (SELECT extract(epoch FROM now() - at)::float FROM pushjobs.census_taken) AS counted_ago""")
 
 
 def read(connection: Connection, *, today: date) -> Standing:
@@ -95,7 +100,6 @@ def read(connection: Connection, *, today: date) -> Standing:
     rest = connection.execute(_REST, {"most": MOST_COUNTED}).one()
     return Standing(
         out=_pairs(connection, _OUT),
-        settled=_pairs(connection, _SETTLED),
         overdue=_pairs(connection, _OVERDUE),
         troubled=_singles(connection, _TROUBLED, most=MOST_COUNTED),
         pauses=_pairs(connection, _PAUSES),
@@ -104,7 +108,14 @@ def read(connection: Connection, *, today: date) -> Standing:
         callbacks=rest.callbacks,
         pushes=rest.pushes,
         heartbeat_age=rest.heartbeat_age,
+        scheduled=_pairs(connection, _SCHEDULED),
+        counted_ago=rest.counted_ago,
     )
+
+
+def overdue(connection: Connection) -> Mapping[tuple[str, str], float]:
+    """Return how many seconds ago the earliest job fell due that waits and is not held, by appid and lane."""
+    return _pairs(connection, _OVERDUE)
 
 
 def _pairs(connection: Connection, asked: TextClause) -> dict[tuple[str, str], Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from pushjobs.domain.job import JobId, JobState, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.store.database import as_json, hot_statement, statement
+from pushjobs.store.minutes import tally
 from pushjobs.store.outcomes import note
 
 __all__ = ["Move", "apply", "note_late"]
@@ -41,7 +42,8 @@ class Move:
 
 # Rows are locked in the order of their ids by everyone who locks several (fine print 12.9): no deadlocks among movers.
 # `closed_at` and `lease_until` follow from the target state; the table's checks hold them to it.
-# A doubt has counted its attempt; a late answer to it does not count it again.
+# A doubt has counted its attempt; a late answer to it does not count it again. A call is late from the moment that was
+# meant, which a deferral replaces.
 _APPLY = hot_statement(
     """
 WITH moves AS (
@@ -49,7 +51,7 @@ WITH moves AS (
         id bigint, release_no int, transition text, sources text, target text, reason text, errcode int,
         msgid bigint, due_in float, called_ago float, counts int)
 ), locked AS MATERIALIZED (
-    SELECT j.id, j.state AS was FROM pushjobs.jobs j JOIN moves m USING (id)
+    SELECT j.id, j.state AS was, j.due_at AS was_due FROM pushjobs.jobs j JOIN moves m USING (id)
      WHERE j.release_no = m.release_no AND j.state = ANY (m.sources::pushjobs.job_state[])
      ORDER BY j.id FOR UPDATE OF j
 ), moved AS (
@@ -68,12 +70,15 @@ WITH moves AS (
            closed_at = CASE WHEN m.target NOT IN ('scheduled', 'released', 'sending') THEN clock_timestamp() END
       FROM moves m JOIN locked l USING (id)
      WHERE j.id = m.id
- RETURNING j.id, l.was, m.release_no, m.transition, j.state, m.reason, m.errcode, j.client_no, j.closed_at
+ RETURNING j.id, l.was, m.release_no, m.transition, j.state, m.reason, m.errcode, j.client_no, j.closed_at,
+           j.app_no, j.lane, j.template_no,
+           CASE WHEN m.called_ago IS NOT NULL THEN greatest(0, extract(epoch FROM j.called_at - l.was_due))::float END
+               AS late
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason, errcode)
     SELECT id, release_no, transition, state, reason, errcode FROM moved WHERE reason IS NOT NULL
-), @outcomes
-SELECT id, was FROM moved""".replace("@outcomes", note()),
+), @outcomes, @tallied
+SELECT id, was FROM moved""".replace("@outcomes", note()).replace("@tallied", tally()),
     Transition.DOUBT,
     columns=("id", "was"),
 )

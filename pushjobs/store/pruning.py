@@ -23,11 +23,11 @@ _BEYOND_MEMBERS = 2**62
 _IS_OVER = """(a.replaced_at < now() - interval '1 hour' OR (a.uploaded_at IS NULL
        AND (a.replaced_at IS NOT NULL OR a.touched_at < now() - interval '1 hour')))"""
 
-# Back-pressure looks at seconds; an hour is for people who look at how it drained.
+# A week and a day, so that a day can be compared with the same one of the week before.
 DISPENSABLE = (
     statement("""
-DELETE FROM pushjobs.settlements WHERE entry_no IN (
-    SELECT entry_no FROM pushjobs.settlements WHERE at < now() - interval '1 hour' LIMIT :limit)"""),
+DELETE FROM pushjobs.minutes WHERE minute IN (
+    SELECT minute FROM pushjobs.minutes WHERE minute < now() - interval '8 days' LIMIT :limit)"""),
     statement("""
 DELETE FROM pushjobs.idempotency_keys WHERE (app_no, key) IN (
     SELECT app_no, key FROM pushjobs.idempotency_keys WHERE keep_until < now() LIMIT :limit)"""),
@@ -67,6 +67,10 @@ DELETE FROM pushjobs.audiences WHERE audience_no IN (
          WHERE m.audience_no = a.audience_no AND m.member_no >= a.first_member
            AND m.member_no <= coalesce(a.last_member, {_BEYOND_MEMBERS}))
      ORDER BY a.audience_no LIMIT :limit FOR UPDATE OF a SKIP LOCKED)"""),  # noqa: S608 - constants of ours, no input
+    # Their notices go with them; an address that was silent for longer than that is told what is open, and no more.
+    statement("""
+DELETE FROM pushjobs.alerts WHERE alert_no IN (
+    SELECT alert_no FROM pushjobs.alerts WHERE ended_at < now() - interval '30 days' LIMIT :limit)"""),
 )
 """What goes by an age of its own, each by an index that finds it."""
 

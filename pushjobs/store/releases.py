@@ -12,9 +12,22 @@ from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.settings import LEASE_SECONDS
 from pushjobs.store.database import statement
+from pushjobs.store.minutes import NOT_DRAINED, tally
 from pushjobs.store.outcomes import note
 
-__all__ = ["Bucket", "Load", "Released", "Rescued", "buckets", "claim", "load", "lock", "renew", "rescue"]
+__all__ = [
+    "Bucket",
+    "Load",
+    "Released",
+    "Rescued",
+    "buckets",
+    "claim",
+    "load",
+    "lock",
+    "others_wait",
+    "renew",
+    "rescue",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +144,16 @@ SELECT (SELECT count(*) FROM pushjobs.jobs
          WHERE state IN ('released', 'sending') AND state {admit.sources} AND app_no = :app_no AND lane = :lane)
            AS outstanding,
        (SELECT coalesce(sum(jobs), 0) FROM pushjobs.settlements
-         WHERE at > now() - make_interval(secs => :window) AND app_no = :app_no AND lane = :lane) AS settled""",
+         WHERE at > now() - make_interval(secs => :window) AND app_no = :app_no AND lane = :lane
+           AND transition NOT IN (@not_drained)) AS settled""".replace("@not_drained", NOT_DRAINED),
+    Transition.ADMIT,
+)
+
+_OTHERS_WAIT = statement(
+    """
+SELECT EXISTS (SELECT FROM pushjobs.jobs
+                WHERE state IN ('released', 'sending') AND state {admit.sources} AND app_no <> :app_no AND lane = :lane
+                  AND lease_until > now() AND due_at <= now())""",
     Transition.ADMIT,
 )
 
@@ -167,13 +189,15 @@ WITH lost AS MATERIALIZED (
            lease_until = NULL
       FROM lost WHERE j.id = lost.id
  RETURNING j.id, j.release_no, j.state, j.reason, j.app_no, j.recipient, j.template_no, j.charged_day, j.credit_held,
-           j.errcode, j.client_no, j.closed_at
+           j.errcode, j.client_no, j.closed_at, j.lane, NULL::float AS late,
+           CASE WHEN j.state = {doubt.target} THEN 'doubt' ELSE 'give_back' END AS transition
 ), told AS (
     INSERT INTO pushjobs.job_history (job_id, release_no, transition, state, reason)
-    SELECT id, release_no, CASE WHEN state = {doubt.target} THEN 'doubt' ELSE 'give_back' END, state, reason
-      FROM moved
-), @outcomes
-SELECT id, state, app_no, recipient, template_no, charged_day, credit_held FROM moved""".replace("@outcomes", note()),
+    SELECT id, release_no, transition, state, reason FROM moved
+), @outcomes, @tallied
+SELECT id, state, app_no, recipient, template_no, charged_day, credit_held FROM moved""".replace(
+        "@outcomes", note()
+    ).replace("@tallied", tally()),
     Transition.GIVE_BACK,
     Transition.DOUBT,
 )
@@ -196,6 +220,11 @@ def load(connection: Connection, bucket: Bucket) -> Load:
     values = {"app_no": bucket.app_no, "lane": bucket.lane, "window": DRAIN_WINDOW}
     row = connection.execute(_LOAD, values).one()
     return Load(outstanding=row.outstanding, settled=int(row.settled))
+
+
+def others_wait(connection: Connection, bucket: Bucket) -> bool:
+    """Whether jobs of other apps in the same lane are released and due."""
+    return bool(connection.execute(_OTHERS_WAIT, {"app_no": bucket.app_no, "lane": bucket.lane}).scalar_one())
 
 
 def claim(

@@ -36,6 +36,7 @@ __all__ = [
     "share_content",
     "skip",
     "take_fetch",
+    "under_way",
     "unfinished",
 ]
 
@@ -110,6 +111,10 @@ _FIND = statement(f"{_LISTED} WHERE r.run_no = :run_no")
 _OF_CAMPAIGN = statement(f"""
 {_LISTED} WHERE r.campaign_no = :campaign_no ORDER BY r.instant DESC, r.run_no DESC LIMIT :limit""")
 
+_UNDER_WAY = statement(f"""
+{_LISTED} WHERE r.finished_at IS NULL AND r.begins_at <= coalesce(CAST(:until AS timestamptz), clock_timestamp())
+   AND (CAST(:appid AS text) IS NULL OR a.appid = :appid)
+ ORDER BY r.begins_at, r.run_no LIMIT :limit""")
 _UNFINISHED = statement("""
 SELECT r.*, c.key, c.zone, c.feed, a.appid, t.template_id, clock_timestamp() AS now,
        coalesce(r.read_again_at > clock_timestamp(), false) AS reads_later,
@@ -178,6 +183,12 @@ def listed(connection: Connection, campaign_no: int, *, limit: int) -> list[Run]
     """Return a campaign's runs, the latest instant first."""
     rows = connection.execute(_OF_CAMPAIGN, {"campaign_no": campaign_no, "limit": limit})
     return [_run(row) for row in rows]
+
+
+def under_way(connection: Connection, *, appid: str | None, until: datetime | None, limit: int) -> list[Run]:
+    """Return the runs that are not finished and begin by a moment (None: now), of one app or of all, in their order."""
+    values = {"appid": appid, "until": until, "limit": limit}
+    return [_run(row) for row in connection.execute(_UNDER_WAY, values)]
 
 
 def find(connection: Connection, run_no: int) -> Run | None:

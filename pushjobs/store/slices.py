@@ -1,4 +1,4 @@
-"""Reading a slice's jobs under lock, marking those that pass as `sending`, noting that a slice was settled."""
+"""Reading a slice's jobs under lock, and marking those that pass as `sending`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pushjobs.domain.job import JobId, Lane, OnQuota
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import as_json, hot_statement, statement
 
-__all__ = ["Begun", "Candidate", "begin", "lock", "note_settled"]
+__all__ = ["Begun", "Candidate", "begin", "lock"]
 
 
 class Candidate(NamedTuple):
@@ -93,8 +93,6 @@ UPDATE pushjobs.jobs j
     Transition.ADMIT,
 )
 
-_SETTLED = statement("INSERT INTO pushjobs.settlements (app_no, lane, jobs) VALUES (:app_no, :lane, :jobs)")
-
 
 def lock(connection: Connection, asked: Sequence[tuple[JobId, int]]) -> list[Candidate]:
     """Lock and return those of the jobs that are still released under the number asked for, by id."""
@@ -107,11 +105,6 @@ def begin(connection: Connection, begun: Sequence[Begun], *, lease: float) -> No
     if begun:
         rows = [{"id": one.id, "day": one.day, "credit_held": one.credit_held} for one in begun]
         connection.execute(_BEGIN, {"begun": as_json(rows), "lease": lease})
-
-
-def note_settled(connection: Connection, *, app_no: int, lane: Lane, jobs: int) -> None:
-    """Note that a slice was settled, for back-pressure and throughput."""
-    connection.execute(_SETTLED, {"app_no": app_no, "lane": lane, "jobs": jobs})
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:

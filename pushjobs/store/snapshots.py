@@ -92,7 +92,8 @@ UPDATE pushjobs.runs r
        expanded_at = CASE WHEN coalesce(b.cursor, r.last_member) = r.last_member THEN clock_timestamp() END
   FROM bounds b, run
  WHERE r.run_no = run.run_no
-RETURNING b.jobs, r.expanded_at IS NOT NULL AS is_last""",
+RETURNING b.jobs, r.expanded_at IS NOT NULL AS is_last,
+          CASE WHEN :wants_ids THEN ARRAY(SELECT id FROM made) ELSE '{}' END AS ids""",
     Transition.GIVE_BACK,
 )
 
@@ -106,10 +107,11 @@ DELETE FROM pushjobs.snapshots
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """What a chunk made: so many jobs, and whether they were the run's last."""
+    """What a chunk made: so many jobs, and whether they were the run's last; their ids, where they were asked for."""
 
     jobs: int
     is_last: bool
+    ids: Sequence[int]
 
 
 def load(connection: Connection, run_no: int, app_no: int, members: Iterable[Member]) -> int | None:
@@ -146,10 +148,10 @@ def reject(connection: Connection, run_no: int, rejected: int, faults: Sequence[
     connection.execute(_REJECTED, {"run_no": run_no, "rejected": rejected, "faults": as_json(faults)})
 
 
-def expand(connection: Connection, run_no: int, *, limit: int) -> Expanded | None:
+def expand(connection: Connection, run_no: int, *, limit: int, wants_ids: bool = False) -> Expanded | None:
     """Make the next `limit` users of a run's snapshot jobs; None where there is nothing to do, or another is at it."""
-    row = connection.execute(_EXPAND, {"run_no": run_no, "limit": limit}).one_or_none()
-    return None if row is None else Expanded(row.jobs, row.is_last)
+    row = connection.execute(_EXPAND, {"run_no": run_no, "limit": limit, "wants_ids": wants_ids}).one_or_none()
+    return None if row is None else Expanded(row.jobs, row.is_last, row.ids)
 
 
 def drop(connection: Connection, run_no: int, *, limit: int) -> int:

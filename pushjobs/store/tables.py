@@ -29,6 +29,7 @@ from pushjobs.domain.consent import ConsentPolicy
 from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota
 from pushjobs.domain.template import TemplateKind
+from pushjobs.store.alert_tables import alert_addresses, alert_notices, alerts
 from pushjobs.store.app_tables import apps, installation
 from pushjobs.store.audience_tables import audience_members, audiences
 from pushjobs.store.callback_tables import events, pushes, receipts
@@ -39,17 +40,23 @@ from pushjobs.store.heartbeat_table import heartbeat
 from pushjobs.store.schema import SCHEMA, metadata
 from pushjobs.store.schema import moment as _moment
 from pushjobs.store.schema import words as _words
+from pushjobs.store.summary_tables import census, census_taken, minutes, settlements, totals
 from pushjobs.store.user_tables import consents, erasures, recipients, template_days
 from pushjobs.store.webhook_tables import outcomes, webhooks
 
 __all__ = [
     "SCHEMA",
+    "alert_addresses",
+    "alert_notices",
+    "alerts",
     "app_days",
     "apps",
     "audience_members",
     "audiences",
     "audit",
     "campaigns",
+    "census",
+    "census_taken",
     "clearances",
     "clients",
     "consents",
@@ -64,6 +71,7 @@ __all__ = [
     "job_history",
     "jobs",
     "metadata",
+    "minutes",
     "outcomes",
     "paces",
     "pauses",
@@ -76,6 +84,7 @@ __all__ = [
     "snapshots",
     "template_days",
     "templates",
+    "totals",
     "translations",
     "webhooks",
 ]
@@ -245,6 +254,8 @@ Index(
     jobs.c.closed_at,
     postgresql_where=text("state IN ('sent', 'refused', 'expired', 'cancelled', 'dead')"),
 )
+# For alerts: what came in doubt lately, however much is in doubt.
+Index("ix_jobs_doubted", jobs.c.closed_at, postgresql_where=text("state = 'in_doubt'"))
 # For pruning contents: whether any job still names one.
 Index("ix_jobs_content_no", jobs.c.content_no, postgresql_where=text("content_no IS NOT NULL"))
 
@@ -352,16 +363,4 @@ paces = Table(
     Column("slowed_to", Float, comment="A share of it, after WeChat said too fast; null: all of it"),
     Column("slowed_at", _moment, comment="When it was slowed; it recovers from there"),
     comment="The pace of each app, where it is not the setting's",
-)
-
-settlements = Table(
-    "settlements",
-    metadata,
-    Column("entry_no", BigInteger, Identity(), primary_key=True, comment="Order of entry"),
-    Column("at", _moment, nullable=False, server_default=func.clock_timestamp(), comment="When the slice was settled"),
-    Column("app_no", SmallInteger, nullable=False, comment="The app"),
-    Column("lane", _lane, nullable=False, comment="The lane"),
-    Column("jobs", Integer, nullable=False, comment="How many jobs the slice settled"),
-    Index("ix_settlements_at", "at"),
-    comment="One row a slice: what the last seconds drained, for back-pressure",
 )

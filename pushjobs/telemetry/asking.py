@@ -11,10 +11,14 @@ __all__ = ["ASKING", "Asking"]
 
 @dataclass(slots=True, kw_only=True)
 class Asking:
-    """One request: its id, and the name of the client that makes it, as soon as that is proven."""
+    """One request: its id, and the name of the client that makes it, as soon as that is proven.
+
+    `traceparent`: where it stands in the caller's own trace, as W3C words it; None: nowhere, or it was not said.
+    """
 
     request_id: str
     client: str | None = None
+    traceparent: str | None = None
 
 
 ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)

@@ -9,17 +9,20 @@ in a log, an exception or a representation. Every key has a time to live.
 
 import asyncio
 import secrets
+from collections.abc import Callable, Sequence
 
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from pushjobs import errors
 from pushjobs.clock import monotonic
+from pushjobs.domain.events import TokenFetched, TokenNeed
 from pushjobs.domain.outcome import DayOver, Retry, SlowDown
 from pushjobs.wechat import errcodes
 from pushjobs.wechat.client import Client
 
-__all__ = ["TokenSource", "prove_credentials"]
+__all__ = ["TokenSource", "fetched", "prove_credentials"]
 
 _CACHED_SECONDS = 60.0
 _SPARE_SECONDS = 300  # an old and a new token both work for the old one's last five minutes
@@ -28,15 +31,18 @@ _LOCK_SECONDS = 10
 _PATIENCE_SECONDS = 20.0  # outlives a lock whose holder died, and the call of the one who takes it next
 _POLL_SECONDS = 0.05
 _SETTLED_SECONDS = 10
+_COUNT_KEPT_SECONDS = 30 * 86_400
 
 # Store what the lock's holder was given and let the lock go, unless the lock ran out meanwhile: another process may
 # have stored a newer token since.
-# KEYS lock, token, settled · ARGV holder, token, its life in seconds, seconds it is settled for (0: not) · returns 1 if
-# stored
+# KEYS lock, token, settled, fetched · ARGV holder, token, its life in seconds, seconds it is settled for (0: not),
+# seconds the count is kept · returns 1 if stored
 _STORE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 if ARGV[4] ~= '0' then redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[4]) end
+redis.call('INCR', KEYS[4])
+redis.call('EXPIRE', KEYS[4], ARGV[5])
 redis.call('DEL', KEYS[1])
 return 1
 """
@@ -46,16 +52,29 @@ _LET_GO = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 
 
 class TokenSource:
-    """The access token of one app, shared through Redis; used within the event loop of its client."""
+    """The access token of one app, shared through Redis; used within the event loop of its client.
 
-    def __init__(self, client: Client, redis: Redis, *, appid: str, secret: str) -> None:
+    `tell` is called each time that WeChat gave one and it is stored.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        redis: Redis,
+        *,
+        appid: str,
+        secret: str,
+        tell: Callable[[TokenFetched], None] = lambda _: None,
+    ) -> None:
         self._client = client
         self._redis = redis
         self._appid = appid
         self._secret = secret
+        self._tell = tell
         self._token_key = f"pushjobs:token:{appid}"
         self._lock_key = f"pushjobs:token:{appid}:lock"
         self._settled_key = f"pushjobs:token:{appid}:settled"
+        self._fetched_key = _fetched_key(appid)
         self._store = redis.register_script(_STORE)
         self._let_go = redis.register_script(_LET_GO)
         self._cached: str | None = None
@@ -122,16 +141,30 @@ class TokenSource:
 
     async def _refresh(self, failed: str | None, holder: str) -> None:
         """Ask WeChat under the lock, and store what it gives unless the lock was lost meanwhile."""
-        keys = [self._lock_key, self._token_key, self._settled_key]
+        keys = [self._lock_key, self._token_key, self._settled_key, self._fetched_key]
         try:
             # Between the look before the lock and the lock itself, its last holder may have stored a token.
             if await self._stored(failed) is None:
                 token, life = await _ask(self._client, self._appid, self._secret)
                 # WeChat stands by the token that failed: asking again at once would bring it back again.
                 settled = _SETTLED_SECONDS if token == failed else 0
-                await self._store(keys=keys, args=[holder, token, life, settled])
+                args: list[str | int] = [holder, token, life, settled, _COUNT_KEPT_SECONDS]
+                if await self._store(keys=keys, args=args):
+                    need = TokenNeed.NONE_KEPT if failed is None else TokenNeed.NOT_ACCEPTED
+                    self._tell(TokenFetched(appid=self._appid, need=need, is_new=token != failed))
         finally:
             await self._let_go(keys=[self._lock_key], args=[holder])
+
+
+def fetched(redis: SyncRedis, appids: Sequence[str]) -> dict[str, int]:
+    """Return how many tokens WeChat gave for each app; it begins anew where Redis does. Raises Unreachable."""
+    if not appids:
+        return {}
+    try:
+        counts = redis.mget([_fetched_key(appid) for appid in appids])
+    except (RedisError, OSError) as fault:
+        raise errors.Unreachable(f"Redis does not answer ({type(fault).__name__})") from None
+    return {appid: int(count or 0) for appid, count in zip(appids, counts, strict=True)}
 
 
 async def prove_credentials(client: Client, *, appid: str, secret: str) -> None:
@@ -155,6 +188,10 @@ async def _ask(client: Client, appid: str, secret: str) -> tuple[str, int]:
         case {"access_token": str(token), "expires_in": int(life)} if token:
             return token, max(life - _SPARE_SECONDS, _SHORTEST_LIFE_SECONDS)
     raise errors.Unreachable(f"{client.base_url} answered the token call without a token")
+
+
+def _fetched_key(appid: str) -> str:
+    return f"pushjobs:token:{appid}:fetched"
 
 
 def _text(value: bytes | str | None) -> str | None:

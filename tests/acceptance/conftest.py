@@ -15,8 +15,8 @@ from pushjobs.sandbox import SandboxClient, SandboxProcess
 from tests.acceptance.installation import Up, wait_for
 
 TABLES = (
-    "jobs, job_history, recipients, template_days, consents, settlements, pauses, paces, app_days, "
-    "events, receipts, pushes, campaigns, runs, snapshots, audiences, audience_members"
+    "jobs, job_history, recipients, template_days, consents, settlements, minutes, totals, census, census_taken, "
+    "pauses, paces, app_days, events, receipts, pushes, campaigns, runs, snapshots, audiences, audience_members"
 )
 
 

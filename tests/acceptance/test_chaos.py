@@ -30,7 +30,7 @@ def test_no_promise_is_broken_by_a_storm(tmp_path: Path) -> None:
         "TMPDIR": tempfile.mkdtemp(prefix="chaos-"),
     }
     done = subprocess.run(
-        [PROGRAM, "chaos", "--jobs", str(JOBS), "--rate", str(RATE), "--seed", str(SEED), *OPTIONS],
+        [PROGRAM, "chaos", "--jobs", str(JOBS), "--per-second", str(RATE), "--seed", str(SEED), *OPTIONS],
         env={**os.environ, **elsewhere},
         cwd=tmp_path,
         capture_output=True,

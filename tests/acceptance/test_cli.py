@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pushjobs.producer import Producer
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import DAILY_NEWS, LEGACY_REFUND, ORDER_SHIPPED
 from tests.acceptance.installation import command_of, wait_for
+from tests.terminals import Terminal as Typed
 
 PROGRAM = str(Path(sys.executable).with_name("pushjobs"))
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -220,7 +222,7 @@ def test_a_csv_is_accepted_but_for_its_bad_rows(terminal: Terminal, tmp_path: Pa
 def test_the_article_s_request_goes_out(terminal: Terminal) -> None:
     """A file with WeChat's own legacy body is sent as it is, less `time`; options go over its fields."""
     touser = user()
-    request = ["--request", str(EXAMPLES / "article-request.json"), "--template-id", LEGACY_REFUND]
+    request = ["--from", str(EXAMPLES / "article-request.json"), "--template-id", LEGACY_REFUND]
     terminal.read("send", *request, "--touser", touser)
     body = terminal.wait_for_arrival(touser)
     assert body.keys() == {"touser", "template_id", "page", "form_id", "data"}
@@ -230,7 +232,7 @@ def test_the_article_s_request_goes_out(terminal: Terminal) -> None:
 def test_a_form_id_serves_once_and_a_payment_s_three_times(terminal: Terminal) -> None:
     """One message more than the id of a form or a payment serves is refused in one line, naming the jobs before it."""
     tomorrow = (clock.now() + timedelta(days=1)).isoformat()
-    request = ["send", "--request", str(EXAMPLES / "article-request.json"), "--time", tomorrow, "--touser", user()]
+    request = ["send", "--from", str(EXAMPLES / "article-request.json"), "--time", tomorrow, "--touser", user()]
     for kind, messages in (("form", 1), ("prepay", 3)):
         legacy = [*request, "--template-id", LEGACY_REFUND, "--form-id", f"wx{uuid4().hex}", "--form-id-kind", kind]
         jobs = [str(terminal.read(*legacy)["id"]) for _ in range(messages)]
@@ -278,4 +280,106 @@ def test_the_tables_are_up_to_date(terminal: Terminal) -> None:
     assert status["is_current"]
     assert status["revision"] == status["needed"]
     assert terminal.run("db", "upgrade").status == 0
-    assert "nonsense" in terminal.refused("db", "downgrade", "nonsense")
+    assert "nonsense" in terminal.refused("db", "downgrade", "nonsense", "--yes")
+
+
+def at(terminal: Terminal, *arguments: str) -> Typed:
+    """Run the program in a terminal of 80 by 24, at the installation."""
+    environment = {**os.environ, "PUSHJOBS_DIRECTORY": str(terminal.directory)}
+    return Typed([PROGRAM, *arguments], environment=environment)
+
+
+def test_top_is_a_screen_that_one_leaves(terminal: Terminal) -> None:
+    """`top` shows lanes, queues and what is due, on one screen, again and again; q leaves, and so does Ctrl-C."""
+    terminal.read("send", "--touser", user(), *NEWS)
+    with at(terminal, "top", "--interval", "0.2") as top:
+        top.see(r"(?s)queues.*due")
+        assert "\x1b[?1049h" in top.raw
+        top.type("x")
+        seen = top.see(r"(?s)queues.*queues")
+        assert "urgent" in seen
+        top.type("q")
+        assert top.end() == 0
+        assert "\x1b[?1049l" in top.raw
+    with at(terminal, "top") as top:
+        top.see("queues")
+        top.type("\x03")
+        assert top.end() == 0
+        assert "Traceback" not in top.text
+
+
+def test_top_writes_a_line_of_json_a_reading(terminal: Terminal) -> None:
+    """Out of a terminal it is one frame, and with --json a document a line until whoever reads it goes."""
+    assert "queues" in terminal.run("top").out
+    command = [PROGRAM, "top", "--json", "--interval", "0.2", "--directory", str(terminal.directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as top:
+        assert top.stdout is not None
+        assert top.stderr is not None
+        first, second = (json.loads(top.stdout.readline()) for _ in range(2))
+        assert first["now"]["at"] < second["now"]["at"]
+        top.stdout.close()
+        assert top.stderr.read() == ""
+        assert top.wait(60) == 1
+
+
+SHELLS = {
+    "bash": ("--norc", "-i"),
+    "zsh": ("-f", "-i"),
+    "fish": ("--no-config", "-i"),
+}
+READY = {"zsh": "autoload -U compinit; compinit -u -D; "}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_completes(terminal: Terminal, tmp_path: Path, shell: str) -> None:
+    """TAB completes commands, options, states, and the installation's own templates; of open ids nothing is offered."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed here")
+    terminal.read("template", "sync")
+    script = tmp_path / "script"
+    script.write_text(terminal.run("completion", shell).out)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(PROGRAM).parent}:{os.environ['PATH']}",
+        "PUSHJOBS_DIRECTORY": str(terminal.directory),
+        "HOME": str(tmp_path),
+    }
+    with Typed([shell, *SHELLS[shell]], environment=environment, columns=200) as typed:
+        typed.type(f"{READY.get(shell, '')}source {script}; printf 'sou%s\\n' rced\r")
+        typed.see("sourced")
+        for written, completed in (
+            ("pushjobs resch", "reschedule"),
+            ("pushjobs jobs --du", "--due-"),
+            ("pushjobs jobs --state in", "in_doubt"),
+            ("pushjobs campaign reh", "rehearse"),
+            ("pushjobs pause --template-id dai", DAILY_NEWS),
+        ):
+            typed.type(f"{written}\t")
+            typed.see(completed)
+            typed.type("\x15")
+
+
+def test_what_people_on_duty_ask_is_answered(terminal: Terminal, tmp_path: Path) -> None:
+    """Why it did not go, what goes out at eight, a pause, a campaign, whether all is well: each is one command."""
+    held = terminal.read("send", "--touser", user(), *NEWS, "--time", FAR_OFF)
+    why = terminal.run("why", str(held["id"])).out
+    assert "2040-12-01 08:00:00" in why
+
+    eight = ("due", "--due-after", FAR_OFF, "--due-before", "2040-12-02 08:01:00")
+    wait_for("what is scheduled is counted", lambda: bool(terminal.read(*eight)["due"]))
+    assert terminal.read(*eight)["due"][0]["template_id"] == DAILY_NEWS
+
+    assert terminal.run("pause", "--template-id", DAILY_NEWS).out.startswith(f"paused template {DAILY_NEWS}")
+    assert DAILY_NEWS in terminal.run("pauses").out
+    assert f"template {DAILY_NEWS}" in terminal.run("top").out
+    assert terminal.read("resume", "--template-id", DAILY_NEWS) == {"lifted": 1}
+
+    readers = tmp_path / "readers.csv"
+    readers.write_text("touser\n" + "".join(f"{user()}\n" for _ in range(5)))
+    daily = ("--cron", "0 8 29 2 *", "--template-id", DAILY_NEWS, "--audience-file", str(readers))
+    terminal.read("campaign", "add", "on-duty", *daily, *NEWS[2:])
+    assert "next to be planned" in terminal.run("campaign", "show", "on-duty").out
+    assert terminal.read("campaign", "rehearse", "on-duty")["gets"] == 5
+    terminal.read("campaign", "delete", "on-duty", "--yes")
+
+    assert {each["verdict"] for each in terminal.read("doctor")} <= {"ok", "warn"}

@@ -22,6 +22,7 @@ from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import LEGACY_REFUND
 from tests.acceptance.installation import Up, news, wait_for
+from tests.collector import Collector
 from tests.conftest import APPID
 from tests.integration.campaigns.hands import plan_at
 from tests.integration.telling import AES_KEY, TOKEN
@@ -32,10 +33,24 @@ SEND = {"path": "/cgi-bin/message/subscribe/send"}
 PAGES = ("/", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks?limit=1000", "/api/queues/length")
 
 
+OURS = ("beat", "ticks", "urgent", "bulk", "http", "flower")
+
+
 @pytest.fixture(scope="module")
-def more_settings() -> dict[str, str]:
-    """Callbacks are taken, whose addresses and bodies hold open ids."""
-    return {"CALLBACK_TOKEN": TOKEN, "CALLBACK_AES_KEY": AES_KEY}
+def collector() -> Iterator[Collector]:
+    """Where the installation's spans go."""
+    with Collector() as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def more_settings(collector: Collector) -> dict[str, str]:
+    """Callbacks are taken, whose addresses and bodies hold open ids; every job is traced, every line written."""
+    assert collector.url
+    told_of_all = {"LOG_LEVEL": "debug", "TRACE_SHARE": "1", "TRACE_BULK_SHARE": "1"}
+    return {"CALLBACK_TOKEN": TOKEN, "CALLBACK_AES_KEY": AES_KEY} | told_of_all
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +181,18 @@ def break_deliveries(push: Runtime) -> None:
         connection.exec_driver_sql("ALTER TABLE pushjobs.gone RENAME TO recipients")
 
 
-def test_nobody_s_name_and_words_are_to_be_read(up: Up, push: Runtime, sandbox: SandboxClient, tmp_path: Path) -> None:
-    """Not in Redis nor in a command to it, not in SQL, in no file or log, on no page, in no error's words."""
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    """Read a process's log; each line must be JSON."""
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_nobody_s_name_and_words_are_to_be_read(
+    up: Up, push: Runtime, sandbox: SandboxClient, collector: Collector, tmp_path: Path
+) -> None:
+    """Not in Redis nor in a command to it, not in SQL, in no file or log, trace or page, in no error's words.
+
+    What every process of ours wrote meanwhile is in the one form, a level and a moment to each line.
+    """
     told: list[str] = []
     with Redis.from_url(push.settings.require_redis_url) as redis:
         with overheard(redis) as heard:
@@ -180,3 +205,14 @@ def test_nobody_s_name_and_words_are_to_be_read(up: Up, push: Runtime, sandbox: 
     assert found_in(stored(push.settings.require_database_url)) == []
     assert found_in(shown_by_flower(up)) == []
     assert found_in(written(up.directory)) == []
+    # Those of the campaign and of the intake among them.
+    wait_for("each is traced", lambda: min(len(collector.named(name)) for name in ("accept", "call")) >= 53)
+    assert {"accept", "release", "admit", "call", "settle", "receipt"} <= {
+        span.name.removeprefix("pushjobs ") for span in collector.spans
+    }
+    assert found_in([("traces", bytes(collector.bytes))]) == []
+    logs = {name: lines_of(push.settings.directory / "logs" / f"{name}.log") for name in OURS}
+    assert all({"event", "level", "timestamp"} <= line.keys() for lines in logs.values() for line in lines)
+    broken = [line for line in logs["bulk"] if line.get("task") == "pushjobs.deliver"]
+    assert broken
+    assert all(line["logger"].startswith("celery.") and "Traceback" in line["exception"] for line in broken)

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 
 from pushjobs import clock
 from pushjobs.delivery import Waiting
-from pushjobs.domain.job import JobId, JobState
+from pushjobs.domain.job import JobId, JobState, Lane
 from pushjobs.errors import CredentialsRefused, InvalidInput, NotFound, NotPossible
 from pushjobs.explanations import Rule
 from pushjobs.runtime import Runtime
@@ -82,6 +83,57 @@ def test_each_app_s_jobs_go_out_under_its_own_name(two: Runtime, sandbox: Sandbo
     assert Counter(job.appid for job in two.producer.app(OTHER).find(state=JobState.SENT)) == {OTHER: 3}
     assert [job.appid for job in two.producer.find()] == [APPID, APPID]
     assert two.producer.counts()[JobState.SENT] == 2
+
+
+@pytest.fixture
+def busy(two: Runtime, sandbox: SandboxClient) -> Iterator[Callable[[float], Thread]]:
+    """A worker whose calls for the first app hang for so many seconds: more of them than it may have out."""
+    two.app(APPID).operations.set_pace(2000)
+    rows = [paper(touser=f"oReader{number:06d}") for number in range(500)]
+    assert two.producer.send_many(rows).accepted == 500
+
+    def begin(seconds: float) -> Thread:
+        matched = {"appid": APPID, "path": "/cgi-bin/message/subscribe/send"}
+        sandbox.order_fault("slow", match=matched, seconds=seconds)
+        bucket = bucket_of(two, APPID)
+        with two.database.transaction() as connection:
+            released = releases.claim(connection, bucket, limit=500, lookahead=5.0)
+        now = clock.monotonic()
+        batch = [Waiting(id=job.id, release_no=job.release_no, due=now) for job in released]
+        thread = Thread(target=two.app(APPID).delivery.deliver, args=(bucket.app_no, bucket.lane, batch))
+        thread.start()
+        return thread
+
+    yield begin
+    two.app(APPID).delivery.finish()
+
+
+def bucket_of(runtime: Runtime, appid: str) -> Bucket:
+    """An app's bulk lane."""
+    return Bucket(runtime.app(appid).catalogue.app.app_no, Lane.BULK)
+
+
+def given_back(runtime: Runtime) -> int:
+    """How many jobs went back because calls before them did not come back."""
+    [(jobs,)] = ask(runtime, "SELECT count(*) FROM pushjobs.jobs WHERE state = 'scheduled' AND reason = 'no_room'")
+    return int(jobs)
+
+
+def test_an_app_whose_calls_hang_leaves_its_worker_to_others(two: Runtime, busy: Callable[[float], Thread]) -> None:
+    """12.13: while another app has jobs released, a batch waits a second for answers, then its rest goes back."""
+    two.producer.send_many([paper(appid=OTHER)])
+    with two.database.transaction() as connection:
+        assert len(releases.claim(connection, bucket_of(two, OTHER), limit=10, lookahead=5.0)) == 1
+    began = clock.monotonic()
+    busy(6.0).join(timeout=30)
+    assert clock.monotonic() - began < 6.0, "it waited for its answers"
+    assert given_back(two) > 0
+
+
+def test_alone_it_waits_for_its_answers(two: Runtime, busy: Callable[[float], Thread]) -> None:
+    """Where nobody else has anything to send, slow answers send no job back."""
+    busy(1.6).join(timeout=60)
+    assert given_back(two) == 0
 
 
 def test_an_app_that_nobody_added_is_refused(two: Runtime, ask: Callable[[str], list[tuple[Any, ...]]]) -> None:

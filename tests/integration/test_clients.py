@@ -160,7 +160,9 @@ def run(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pyt
 
 def test_the_commands(run: Run, clients: Clients) -> None:
     """A client is added, listed, given another key and revoked at the terminal; keys stand only where they are made."""
-    status, out, _ = run("client", "add", "shop", "--template", "TPL", "--scope", "write", "--rate", "5", "--json")
+    status, out, _ = run(
+        "client", "add", "shop", "--template-id", "TPL", "--scope", "write", "--per-second", "5", "--json"
+    )
     made = json.loads(out)
     assert (status, made["templates"], made["rights"], made["per_second"]) == (0, ["TPL"], ["write"], 5.0)
     assert is_good(clients, made["id"], made["key"])

@@ -13,13 +13,22 @@ from pushjobs.doctor import Doctor, Finding, Verdict
 from pushjobs.domain.pause import PauseReason
 from pushjobs.queue import QueueName
 from pushjobs.runtime import Runtime
-from pushjobs.sandbox import SandboxClient
+from pushjobs.sandbox import SandboxClient, SandboxOptions, SandboxProcess
 from pushjobs.settings import Settings
 from pushjobs.store import migrate, pauses
+from tests.conftest import APPID, SECRET
 from tests.integration.commands import Run, runner
 from tests.integration.hands import ask, schedule
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
+OTHER, OTHER_SECRET = "wxother", "another-secret"
+
+
+@pytest.fixture(scope="module")
+def sandbox_process() -> Iterator[SandboxProcess]:
+    """A sandbox that knows two apps."""
+    with SandboxProcess(SandboxOptions(apps={APPID: SECRET, OTHER: OTHER_SECRET})) as running:
+        yield running
 
 
 @pytest.fixture
@@ -149,3 +158,66 @@ def test_compares_clocks(seconds: float, verdict: Verdict) -> None:
     asked = datetime(2026, 12, 1, tzinfo=UTC)
     answered = asked + timedelta(milliseconds=50)
     assert doctor._skew("clock", asked + timedelta(seconds=seconds), asked, answered).verdict is verdict
+
+
+def test_looks_at_the_credentials_of_every_app(worker: Runtime, sandbox: SandboxClient) -> None:
+    """An app whose secret WeChat does not accept any more, or no key opens, is named; the others are as they were."""
+    assert sandbox is not None
+    worker.apps.add(OTHER, OTHER_SECRET)
+    assert examined(worker)[f"credentials of {OTHER}"].verdict is OK
+    ask(worker, "UPDATE pushjobs.apps SET sealed = sealed || 'x'::bytea WHERE appid = :appid", appid=OTHER)
+    worker.apps.refresh()
+    found = examined(worker)
+    assert found["credentials"].verdict is OK
+    assert found[f"credentials of {OTHER}"].verdict is FAIL
+    assert "keys.json" in found[f"credentials of {OTHER}"].advice
+
+
+def test_looks_at_a_broker_of_its_own(settings: Settings, redis: Redis) -> None:
+    """Where the queues are at another server than the pace, that one is looked at too."""
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    apart = Runtime(settings.model_copy(update={"broker_url": f"{settings.require_redis_url}?client_name=broker"}))
+    found = examined(apart)
+    apart.close()
+    assert found["broker's memory"].verdict is WARN
+    assert found["broker"].verdict is OK
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(50, OK), (0.9, WARN), (0.1, FAIL)])
+def test_looks_at_the_disk(worker: Runtime, monkeypatch: pytest.MonkeyPatch, free: float, verdict: Verdict) -> None:
+    """Little room is a warning, hardly any a failure: the database stops when there is none."""
+    monkeypatch.setattr(doctor, "disk_usage", lambda _: (100 * 2**30, 0, free * 2**30))
+    found = examined(worker)["disk"]
+    assert (found.verdict, "GiB" in found.words) == (verdict, True)
+
+
+def test_tells_of_jobs_that_wait_for_a_word(worker: Runtime) -> None:
+    """Dead jobs and doubts are counted, with the commands that deal with them."""
+    assert examined(worker)["jobs"].verdict is OK
+    schedule(worker, 3)
+    ask(worker, "UPDATE pushjobs.jobs SET state = 'dead', closed_at = now() WHERE id <= 2")
+    ask(worker, "UPDATE pushjobs.jobs SET state = 'in_doubt', closed_at = now() WHERE id > 2")
+    worker.figures._fresh_until = 0.0
+    found = examined(worker)
+    assert (found["dead jobs"].verdict, found["dead jobs"].words) == (WARN, "2 are dead: given up, and kept")
+    assert "pushjobs resolve" in found["jobs in doubt"].advice
+
+
+def test_tells_who_may_read_the_keys(worker: Runtime) -> None:
+    """A key file that others may read is a warning."""
+    file = worker.settings.directory / "keys.json"
+    file.touch()
+    file.chmod(0o644)
+    assert examined(worker)["keys.json"].verdict is WARN
+    file.chmod(0o600)
+    assert "keys.json" not in examined(worker)
+
+
+def test_says_what_to_do_about_everything(settings: Settings) -> None:
+    """With nothing there at all, each thing that fails says what would mend it."""
+    away = {"redis_url": "redis://127.0.0.1:9", "database_url": "postgresql://nobody@127.0.0.1:9/none"}
+    runtime = Runtime(settings.model_copy(update=away))
+    found = examined(runtime)
+    runtime.close()
+    assert all(each.advice for each in found.values() if each.verdict is not OK)
+    assert len([each for each in found.values() if each.verdict is FAIL]) > 5

@@ -1,20 +1,24 @@
 """`/metrics`: figures of how things stand, for whoever may operate, and of nobody."""
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pushjobs import clock
 from pushjobs.domain.client import Right
 from pushjobs.domain.job import Lane
+from pushjobs.domain.lateness import STEPS
 from pushjobs.figures import FIGURES
 from pushjobs.runtime import Runtime
+from pushjobs.sandbox import SandboxClient
 from pushjobs.settings import Settings
 from tests.conftest import APPID
 from tests.integration.campaigns.hands import begin, readers
-from tests.integration.hands import ask, claim, schedule
+from tests.integration.hands import ask, claim, deliver, schedule
 from tests.integration.serving import doors
 
 
@@ -32,7 +36,7 @@ def bearer(runtime: Runtime, *rights: Right, name: str = "prometheus", apps: Col
 
 
 def read(door: httpx.Client, header: dict[str, str]) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Read the page as Prometheus does: values by name and labels."""
+    """Read the page as Prometheus does: values by name and labels, these in the order of their names."""
     answer = door.get("/metrics", headers=header)
     assert answer.status_code == 200
     return {
@@ -61,7 +65,29 @@ def test_it_says_how_things_stand(door: httpx.Client, runtime: Runtime) -> None:
     assert values["pushjobs_calls_today", (APPID,)] == 0
     assert values["pushjobs_queue_messages", ("pushjobs.bulk",)] == 0
     assert values["pushjobs_up", ("database",)] == values["pushjobs_up", ("broker",)] == 1
-    assert {name for name, _ in values} <= {figure.name for figure in FIGURES}
+    of_histogram = {f"pushjobs_lateness_seconds_{part}" for part in ("bucket", "count", "sum")}
+    assert {name for name, _ in values} <= {figure.name for figure in FIGURES} | of_histogram
+
+
+def test_it_counts_what_became_of_jobs(sandbox: SandboxClient, worker: Runtime, door: httpx.Client) -> None:
+    """Sent and refused by code, how late calls left, tokens fetched: counters that only rise, whoever worked."""
+    schedule(worker, 4)
+    sandbox.mark_users("oReader000001", "refusing")
+    deliver(worker, claim(worker))
+    schedule(worker, 6, time=clock.now() + timedelta(hours=1))
+    worker.summaries.bring_up_to_date()
+    values = read(door, bearer(worker, Right.OPERATE))
+    assert values["pushjobs_jobs_moved_total", (APPID, "", "bulk", "", "deliver")] == 3
+    assert values["pushjobs_jobs_moved_total", (APPID, "43101", "bulk", "no_consent", "reject")] == 1
+    assert values["pushjobs_lateness_seconds_count", (APPID, "bulk")] == 4
+    assert values["pushjobs_lateness_seconds_bucket", (APPID, "bulk", "+Inf")] == 4
+    below = [values["pushjobs_lateness_seconds_bucket", (APPID, "bulk", f"{step}")] for step in STEPS]
+    assert below == sorted(below)
+    assert 0 < values["pushjobs_lateness_seconds_sum", (APPID, "bulk")] < 60
+    assert values["pushjobs_tokens_fetched_total", (APPID,)] == 1
+    assert values["pushjobs_pace_per_second", (APPID,)] == worker.app().limit().per_second
+    assert values["pushjobs_jobs_scheduled", (APPID, "bulk")] == 6
+    assert values["pushjobs_scheduled_age_seconds", ()] < 60
 
 
 def test_a_run_that_waits_is_not_overdue(door: httpx.Client, runtime: Runtime, tmp_path: Path) -> None:

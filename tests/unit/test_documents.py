@@ -4,13 +4,16 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from docs.coverage import CALLS
 from docs.generate import PAGES, REFERENCE
+from docs.log_lines import FIELDS
+from pushjobs.domain.events import Event
 from pushjobs.sandbox import paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +111,11 @@ def test_every_call_of_the_sandbox_is_accounted_for() -> None:
     assert {*paths.ALL, paths.UNIFORM_SEND, paths.LOGIN} <= {call.path for call in CALLS}
     for call in CALLS:
         assert call.by is None or (ROOT / "pushjobs" / call.by).is_file(), call
+
+
+def test_every_field_of_a_log_line_has_its_meaning() -> None:
+    """The page of events says of each field what it is, in the order of the alphabet, and of no other."""
+    assert list(FIELDS) == sorted({each.name for kind in get_args(Event) for each in fields(kind)})
 
 
 def test_every_page_of_reference_is_generated() -> None:

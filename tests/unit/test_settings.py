@@ -40,6 +40,7 @@ def test_nothing_set_says_what_to_do(directory: Path) -> None:
         ("credentials", "PUSHJOBS_WECHAT_APPID and PUSHJOBS_WECHAT_SECRET"),
         ("encryption_keys", "PUSHJOBS_ENCRYPTION_KEYS"),
         ("lookup_key", "PUSHJOBS_LOOKUP_KEY"),
+        ("flower_password", "PUSHJOBS_FLOWER_PASSWORD"),
     ],
 )
 def test_what_is_missing_is_named(name: str, variable: str) -> None:
@@ -58,6 +59,50 @@ def test_the_environment_wins_over_the_files(directory: Path, monkeypatch: pytes
     assert (read.require_database_url, read.require_redis_url) == ("postgresql://ours/db", "redis://theirs")
     assert read.require_encryption_keys == (b"o" * 32, b"k" * 32)
     assert read.require_lookup_key == b"k" * 32
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of secrets, and the variable that names it."""
+    made = tmp_path / "secrets"
+    made.mkdir()
+    monkeypatch.setenv("PUSHJOBS_SECRETS_DIR", str(made))
+    return made
+
+
+def test_files_hold_secrets(directory: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file called like a variable fills what is not set there, before what the servers wrote; blanks are cut off."""
+    write(directory, database_url="postgresql://theirs/db")
+    monkeypatch.setenv("PUSHJOBS_WECHAT_APPID", "wxapp")
+    monkeypatch.setenv("PUSHJOBS_REDIS_URL", "redis://ours")
+    monkeypatch.setenv("PUSHJOBS_RATE_PER_SECOND", "")
+    for name, content in {
+        "database_url": "postgresql://filed/db\n",
+        "redis_url": "redis://filed",
+        "wechat_secret": " hush-hush \n",
+        "encryption_keys": f"{OTHER},{KEY}\n",
+        "rate_per_second": "7",
+        "callback_token": "\n",
+    }.items():
+        (secrets / f"pushjobs_{name}").write_text(content)
+    (secrets / "postgres_password").write_text("somebody else's")
+    read = settings.load()
+    assert (read.require_database_url, read.require_redis_url) == ("postgresql://filed/db", "redis://ours")
+    assert read.require_credentials == ("wxapp", "hush-hush")
+    assert read.require_encryption_keys == (b"o" * 32, b"k" * 32)
+    assert (read.rate_per_second, read.callback_token) == (7, None)
+    assert "hush-hush" not in repr(read)
+
+
+def test_a_secret_that_cannot_be_is_named(secrets: Path) -> None:
+    """What is wrong with a file is told as of a variable, without what it holds; one that is no text by its path."""
+    (secrets / "pushjobs_lookup_key").write_text("not base64!")
+    with pytest.raises(Misconfigured, match="PUSHJOBS_LOOKUP_KEY: is not base64") as refused:
+        settings.load()
+    assert "not base64!" not in str(refused.value)
+    (secrets / "pushjobs_lookup_key").write_bytes(b"\xff\xfe")
+    with pytest.raises(Misconfigured, match=r"pushjobs_lookup_key cannot be read \(UnicodeDecodeError\)"):
+        settings.load()
 
 
 def test_an_empty_variable_is_unset(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +137,10 @@ def test_a_unix_socket_is_spelt_as_kombu_does(monkeypatch: pytest.MonkeyPatch) -
         ("ENCRYPTION_KEYS", base64.b64encode(b"short").decode(), "has 5 bytes"),
         ("LOOKUP_KEY", base64.b64encode(b"k" * 33).decode(), "has 33 bytes"),
         ("PLAIN_INTAKE", "perhaps", "valid boolean"),
+        ("FLOWER_PASSWORD", "short", "8 to 200"),
+        ("FLOWER_PASSWORD", "with some spaces", "8 to 200"),
+        ("FLOWER_PASSWORD", "密码密码密码密码密码", "8 to 200"),
+        ("SECRETS_DIR", "/nowhere-at-all", "is no directory"),
         ("CALLBACK_TOKEN", "ab", "3 to 32 letters and digits"),
         ("CALLBACK_TOKEN", "with a space", "3 to 32 letters and digits"),
         ("CALLBACK_AES_KEY", "A" * 44, "43 letters and digits"),

@@ -1,10 +1,10 @@
-"""The ticks that take back, resend, forget, and keep up with WeChat's list of templates."""
+"""The ticks that take back, resend, forget, summarise, and keep up with WeChat's list of templates."""
 
 from pushjobs.queue import TaskName
 from workers.app import app
 from workers.process import runtime
 
-__all__ = ["forget", "prune", "refresh", "rescue", "resend"]
+__all__ = ["forget", "prune", "refresh", "rescue", "resend", "summarise"]
 
 
 @app.task(name=TaskName.RESCUE)
@@ -29,6 +29,12 @@ def prune() -> None:
 def forget() -> None:
     """Go on forgetting users whose jobs were being sent."""
     runtime().upkeep.forget()
+
+
+@app.task(name=TaskName.SUMMARISE)
+def summarise() -> None:
+    """Bring the summaries up to date."""
+    runtime().summaries.bring_up_to_date()
 
 
 @app.task(name=TaskName.REFRESH)

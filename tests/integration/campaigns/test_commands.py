@@ -46,7 +46,7 @@ def test_a_campaign_from_its_definition_to_its_end(
     assert status == 0
     assert "30 8 29 2 * (Asia/Shanghai)" in out
     assert json.loads(run("campaign", "list", "--json")[1])[0]["key"] == "news"
-    assert len(json.loads(run("campaign", "preview", "news", "--count", "3", "--json")[1])) == 3
+    assert len(json.loads(run("campaign", "preview", "news", "--limit", "3", "--json")[1])) == 3
     assert json.loads(run("campaign", "rehearse", "news", "--json")[1])["gets"] == 5
     assert "would get it    5" in run("campaign", "rehearse", "news")[1]
     status, out, _ = run("campaign", "test", "news", "--touser", "oColleague", "--json")

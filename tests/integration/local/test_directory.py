@@ -33,7 +33,7 @@ def mode(path: Path) -> int:
 def test_everything_is_the_owners_alone(installation: Installation) -> None:
     """Directories have mode 700 and files 600."""
     installation.ensure_keys()
-    installation.flower_credentials()
+    installation.flower_password()
     installation.callback_secrets()
     installation.write_sandbox({"callback_token": "secret"})
     installation.publish({"redis_url": "unix:///nowhere"})
@@ -58,7 +58,7 @@ def test_keys_are_made_once(installation: Installation) -> None:
 
 def test_flowers_password_is_kept(installation: Installation) -> None:
     """Flower has the same user and password at every start."""
-    assert installation.flower_credentials() == Installation(installation.path).flower_credentials()
+    assert installation.flower_password() == Installation(installation.path).flower_password()
 
 
 def test_a_sandbox_s_callback_secrets_are_kept_and_such_as_wechat_takes(installation: Installation) -> None:

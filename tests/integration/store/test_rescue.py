@@ -122,11 +122,12 @@ def test_upkeep_rescues_everything_and_tells_it_once(shelf: Shelf, count: int) -
 
 
 def test_upkeep_prunes_only_what_served_its_time(shelf: Shelf) -> None:
-    """Drain figures older than an hour and keys past their time go, more than one batch of them; the others stay."""
+    """Minutes older than eight days and keys past their time go, more than one batch of them; the others stay."""
     app_no = shelf.bucket.app_no
     shelf.execute(
-        "INSERT INTO pushjobs.settlements (at, app_no, lane, jobs) "
-        "SELECT now() - interval '61 min' * (n % 2), :app_no, 'bulk', 1 FROM generate_series(1, 2400) n",
+        "INSERT INTO pushjobs.minutes (minute, app_no, lane, template_no, jobs, late) "
+        "SELECT now() - interval '1 min' * n - interval '192 h 1 min' * (n % 2), :app_no, 'bulk', 1, 1, 0 "
+        "  FROM generate_series(1, 2400) n",
         app_no=app_no,
     )
     shelf.execute(
@@ -135,5 +136,5 @@ def test_upkeep_prunes_only_what_served_its_time(shelf: Shelf) -> None:
         app_no=app_no,
     )
     assert Upkeep(shelf.database, emit=lambda _: None).prune() > 0
-    assert shelf.ask("SELECT count(*) FROM pushjobs.settlements") == [(1200,)]
+    assert shelf.ask("SELECT count(*) FROM pushjobs.minutes") == [(1200,)]
     assert shelf.ask("SELECT count(*) FROM pushjobs.idempotency_keys") == [(5,)]

@@ -12,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from pushjobs import errors
+from pushjobs.domain.events import TokenFetched, TokenNeed
 from pushjobs.wechat.client import Client
 from pushjobs.wechat.tokens import TokenSource
 from tests.integration.wechat.misbehaving import Wire, calling, serving
@@ -63,6 +64,28 @@ async def test_processes_share_one_call(redis: Redis) -> None:
         tokens = await asyncio.gather(*(source(client, redis).current() for _ in range(20)))
     assert set(tokens) == {"token-1"}
     assert asked.bodies == [{"grant_type": "client_credential", "appid": "wx1", "secret": SECRET}]
+
+
+async def test_each_token_that_was_fetched_is_told_of(redis: Redis) -> None:
+    """Why WeChat was asked, and whether it gave another token; what came from Redis or memory is no news."""
+    told: list[TokenFetched] = []
+    answers = ["token-1", "token-2", "token-2"]
+
+    async def next_one(asked: int) -> object:
+        return {"access_token": answers[asked - 1], "expires_in": 7200}
+
+    async with wechat(next_one) as (client, _):
+        ours = TokenSource(client, redis, appid="wx1", secret=SECRET, tell=told.append)
+        await ours.current()
+        await ours.current()
+        await source(client, redis).current()
+        await ours.renew("token-1")
+        await ours.renew("token-2")
+    assert [(each.appid, each.need, each.is_new) for each in told] == [
+        ("wx1", TokenNeed.NONE_KEPT, True),
+        ("wx1", TokenNeed.NOT_ACCEPTED, True),
+        ("wx1", TokenNeed.NOT_ACCEPTED, False),
+    ]
 
 
 async def test_memory_serves_for_a_while(redis: Redis) -> None:

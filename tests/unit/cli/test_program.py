@@ -1,61 +1,21 @@
 """The program's manners: one line on standard error, a status that says whose fault it is, never a traceback."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from pushjobs.cli import main
-from pushjobs.cli.program import app
+from pushjobs.cli.options import INTERRUPTED, MISUSED
 from pushjobs.cli.sending import read_data
 from pushjobs.errors import InvalidInput
+from tests.terminals import Terminal
 
 Run = Callable[..., tuple[int, str, str]]
-
-COMMANDS = [
-    ["demo"],
-    ["up"],
-    ["sandbox"],
-    ["send"],
-    ["jobs"],
-    ["show"],
-    ["cancel"],
-    ["reschedule"],
-    ["why"],
-    ["replay"],
-    ["resolve"],
-    ["pause"],
-    ["resume"],
-    ["pauses"],
-    ["pace"],
-    ["quota"],
-    ["app", "list"],
-    ["app", "add"],
-    ["app", "update"],
-    ["consent", "show"],
-    ["consent", "grant"],
-    ["consent", "revoke"],
-    ["consent", "import"],
-    ["template", "sync"],
-    ["template", "list"],
-    ["template", "policy"],
-    ["template", "library"],
-    ["template", "keywords"],
-    ["template", "add"],
-    ["template", "delete"],
-    ["template", "check"],
-    ["template", "map"],
-    ["template", "unmap"],
-    ["template", "mappings"],
-    ["wechat", "quota"],
-    ["wechat", "rid"],
-    ["wechat", "clear-quota"],
-    ["db", "upgrade"],
-    ["db", "downgrade"],
-    ["db", "status"],
-]
 
 
 @pytest.fixture
@@ -80,14 +40,6 @@ def test_version(run: Run) -> None:
     """`--version` names the program and its version."""
     status, out, _ = run("--version")
     assert (status, out) == (0, "pushjobs 0.1.0\n")
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(command: list[str]) -> None:
-    """Every command has a help of its own, and but for the sandbox takes a directory."""
-    result = CliRunner().invoke(app, [*command, "--help"])
-    assert result.exit_code == 0
-    assert ("--directory" in result.output) is (command != ["sandbox"])
 
 
 @pytest.mark.parametrize(
@@ -233,3 +185,38 @@ def test_unreadable_data_is_refused(values: list[str]) -> None:
     """What is neither a keyword with its text nor JSON is refused, and so is a keyword that comes twice."""
     with pytest.raises(InvalidInput, match=r"^--data"):
         read_data(values)
+
+
+PROGRAM = str(Path(sys.executable).with_name("pushjobs"))
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    """`pushjobs … | head`: the program ends with 1 and says nothing, however much it had to say."""
+    with subprocess.Popen(
+        [PROGRAM, "completion", "bash"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as ran:
+        assert ran.stdout is not None
+        assert ran.stderr is not None
+        ran.stdout.close()
+        assert ran.stderr.read() == ""
+        assert ran.wait(60) == 1
+
+
+def test_ctrl_c_ends_with_130(run: Run) -> None:
+    """Whoever stops a command finds 130, as with any other program, and no traceback; nothing was done."""
+    assert run is not None
+    with Terminal([PROGRAM, "forget", "oReader"], environment=os.environ) as terminal:
+        terminal.see(r"Forget 1 user\? That cannot be undone")
+        terminal.type("\x03")
+        assert terminal.end() == INTERRUPTED
+        assert not terminal.text.replace("^C", "").strip()
+
+
+def test_a_no_is_a_no(run: Run) -> None:
+    """Whoever does not confirm what destroys has changed nothing, and finds 2."""
+    assert run is not None
+    with Terminal([PROGRAM, "forget", "oReader"], environment=os.environ) as terminal:
+        terminal.see("cannot be undone")
+        terminal.type("n\r")
+        terminal.see("nothing was changed")
+        assert terminal.end() == MISUSED

@@ -93,9 +93,11 @@ async def test_below_four_thousand_a_minute() -> None:
     wechat = Wechat()
     shared = checker(wechat)
     some, others = ([question(openid=f"{who}{number}") for number in range(6)] for who in "ab")
+    begun = monotonic()
     await asyncio.gather(shared.check(some), shared.check(others))
     assert len(wechat.asked_at) == 12
-    assert wechat.asked_at[-1] - wechat.asked_at[0] >= 11 / 60 - 0.002  # a timer fires a millisecond early
+    # From the beginning, not the first call, which a busy machine may make late.
+    assert wechat.asked_at[-1] - begun >= 11 / 60 - 0.002  # a timer fires a millisecond early
 
 
 def test_a_question_is_not_shown() -> None:

@@ -50,6 +50,7 @@ WORDS: Mapping[str, str] = {
     "reason.quiet_hours": "quiet hours",
     "reason.app_budget": "the app's calls of the day were used up",
     "reason.no_pace": "the pace was not known",
+    "reason.no_room": "calls before it did not come back, and another app had work",
     "reason.slot_missed": "it missed its slot",
     "reason.replayed": "by an operator's word",
     "reason.resolved": "by an operator's word",

@@ -50,6 +50,7 @@ WORDS: Mapping[str, str] = {
     "reason.quiet_hours": "免打扰时段",
     "reason.app_budget": "小程序当天的调用次数已用完",
     "reason.no_pace": "发送速率未知",
+    "reason.no_room": "先前的调用迟迟没有返回，而另一个小程序有任务要发",
     "reason.slot_missed": "错过了发送时隙",
     "reason.replayed": "由运维人员操作",
     "reason.resolved": "由运维人员操作",
