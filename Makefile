@@ -82,7 +82,7 @@ docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 # Needs Debian's chromium and fonts-noto-cjk.
 screenshots: export PUSHJOBS_SCREENSHOTS := docs/images
 screenshots: $(VENV)/installed-dev ## take the pictures of the console anew, in a real browser
-	@$(RUN) pytest tests/acceptance/test_console.py
+	@$(RUN) pytest tests/acceptance/test_console.py tests/acceptance/test_console_pages.py tests/acceptance/test_five_questions.py
 
 bench: $(VENV)/installed-dev ## measure the send path
 	@$(RUN) benchmarks

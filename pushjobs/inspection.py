@@ -6,7 +6,7 @@ so that the answer is what a worker would find this moment. `explanations` holds
 Refuses to guess: where no moment is known (a pause that somebody must end), `when` is None and the words say so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -22,12 +22,14 @@ from pushjobs.errors import NotFound
 from pushjobs.explanations import Case, Rule, explain
 from pushjobs.pace import Limit
 from pushjobs.request import Terms
-from pushjobs.store import budgets, events, inspecting, jobs, pauses, pushes
+from pushjobs.store import budgets, events, inspecting, jobs, paces, pauses, pushes, templates
 from pushjobs.store.database import Database
 from pushjobs.store.events import Left
 from pushjobs.store.inspecting import MOST_COUNTED
 from pushjobs.store.jobs import Happening
+from pushjobs.store.paces import StoredPace
 from pushjobs.store.sealing import Lookup
+from pushjobs.store.templates import Standing
 
 __all__ = ["AppQuota", "CallbacksNow", "Inspection", "Quota", "QuotaSource", "Rule", "Why"]
 
@@ -167,6 +169,16 @@ class Inspection:
     def limit(self) -> Limit:
         """Return the calls a second there may be, less what WeChat made us slow down to."""
         return self._limit()
+
+    def pace(self) -> StoredPace:
+        """Return what an operator set the pace to, and to which share of it WeChat made us slow down."""
+        with self._database.transaction() as connection:
+            return paces.read(connection, self._terms.catalogue.app.app_no)
+
+    def templates(self) -> Mapping[str, Standing]:
+        """Return by which rules each template is sent, and its faults in a row, by WeChat's id."""
+        with self._database.transaction() as connection:
+            return templates.standings(connection, self._terms.catalogue.app.app_no)
 
     def callbacks(self) -> CallbacksNow:
         """Return what WeChat told and what is not done with."""

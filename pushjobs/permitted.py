@@ -184,6 +184,11 @@ class Permitted:
         self._require_whole(narrowed.get("template_id"))
         return app.operations.resume(**narrowed)
 
+    def set_pace(self, appid: object, per_second: float | None) -> None:
+        """Set how many calls the app may make in a second."""
+        self._require_whole(None)
+        self._app(appid).operations.set_pace(per_second)
+
     @property
     def campaigns(self) -> "PermittedCampaigns":
         """The verbs of campaigns, and of the audiences that are uploaded for them."""
@@ -307,6 +312,14 @@ class PermittedCampaigns:
         """Return a campaign's runs, the latest first; those of what it was before as far as they are the client's."""
         self.get(key)
         return [each for each in self._campaigns.runs(key, limit=limit) if self._may(each)]
+
+    def going_on(self) -> Sequence[Run]:
+        """Return the client's runs that are not finished."""
+        return [each for each in self._campaigns.going_on() if self._may(each)]
+
+    def run(self, run_no: int) -> Run:
+        """Return a run as it was counted last, whatever its campaign."""
+        return self._run(self._campaigns.run(run_no).key, run_no)
 
     def progress(self, key: str, run_no: int) -> Progress:
         """Count how far a run is."""

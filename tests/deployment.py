@@ -57,6 +57,13 @@ class Service:
         return {name: each["condition"] for name, each in (self.told.get("depends_on") or {}).items()}
 
     @property
+    def patience(self) -> float:
+        """Seconds between the signal to stop and the kill."""
+        found = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", self.told["stop_grace_period"])
+        assert found
+        return 60.0 * int(found[1] or 0) + int(found[2] or 0)
+
+    @property
     def check(self) -> list[str]:
         """The command that says whether it is well, as the engine runs it."""
         kind, *words = self.told["healthcheck"]["test"]

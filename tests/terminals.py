@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -21,8 +22,12 @@ _CONTROL = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>()][0-9A-B]?)|
 
 
 def _own_terminal() -> None:
-    """Have Ctrl-C come to the program: its standard input becomes the terminal of its session."""
+    """Have Ctrl-C come to the program: its standard input becomes the terminal of its session.
+
+    Whatever started the tests may ignore it, as shells have what runs in their background do.
+    """
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:

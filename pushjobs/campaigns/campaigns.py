@@ -197,10 +197,15 @@ class Campaigns:
         with self._database.transaction() as connection:
             return runs.listed(connection, self._find(key).campaign_no, limit=limit)
 
-    def under_way(self, *, appid: str | None = None, until: datetime | None = None, limit: int = 20) -> Sequence[Run]:
-        """Return the runs that are not finished and begin by a moment (None: now), of one app or of all."""
+    def going_on(self) -> Sequence[Run]:
+        """Return the runs of all campaigns that are not finished, the earliest first."""
         with self._database.transaction() as connection:
-            return runs.under_way(connection, appid=appid, until=until, limit=limit)
+            return runs.going_on(connection)
+
+    def latest(self) -> Mapping[str, Run]:
+        """Return the latest run of each campaign in force that has one, by the campaign's key."""
+        with self._database.transaction() as connection:
+            return {run.key: run for run in runs.latest(connection)}
 
     def run(self, run_no: int) -> Run:
         """Return a run as it was counted last; raises NotFound."""
@@ -217,6 +222,10 @@ class Campaigns:
             counts = run_jobs.count(connection, run_no)
         are_all_there = sum(each.jobs for each in counts) >= run.expanded
         return self._progress(run, counts if are_all_there else run.counts)
+
+    def counted(self, run: Run) -> Progress:
+        """Say how far a run is as it was counted last; asks nobody."""
+        return self._progress(run, run.counts)
 
     def pause(self, named: str | int) -> int:
         """Hold a run's jobs by its number, or by a campaign's key all of its runs and its instants to come.

@@ -20,7 +20,6 @@ from pushjobs.cli.completion import completion
 from pushjobs.cli.consents import consent
 from pushjobs.cli.demo import demo
 from pushjobs.cli.doctor import doctor
-from pushjobs.cli.due import due
 from pushjobs.cli.examples import EXAMPLES
 from pushjobs.cli.forgetting import forget
 from pushjobs.cli.help import HelpedCommand, HelpedGroup
@@ -30,6 +29,7 @@ from pushjobs.cli.keys import keys
 from pushjobs.cli.operating import pace, pause, pauses, replay, resolve, resume
 from pushjobs.cli.options import FAILED, MISUSED, meant_appid
 from pushjobs.cli.running import sandbox, up
+from pushjobs.cli.schedule import schedule
 from pushjobs.cli.sending import send
 from pushjobs.cli.templates import template
 from pushjobs.cli.top import top
@@ -48,7 +48,7 @@ def _each_of_one_app(*commands: Command) -> tuple[Command, ...]:
 
 _COMMANDS: Mapping[str, tuple[Command, ...]] = {
     "Run it": (up, demo, sandbox, chaos),
-    "Jobs": _each_of_one_app(send, jobs, show, why, due, cancel, reschedule, replay, resolve),
+    "Jobs": _each_of_one_app(send, jobs, schedule, show, why, cancel, reschedule, replay, resolve),
     "Operate": (doctor, *_each_of_one_app(top, pause, resume, pauses, pace, quota, forget), completion),
 }
 _GROUPS: tuple[typer.Typer, ...] = (

@@ -12,13 +12,13 @@ import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from threading import Event
 from typing import Annotated
 
 import typer
 from rich.live import Live
 
-from pushjobs import clock
 from pushjobs.campaigns.campaigns import Progress
 from pushjobs.cli.options import Directory, meant_appid, opened
 from pushjobs.cli.shown import show_json_line, stdout
@@ -29,8 +29,6 @@ from pushjobs.runtime import Runtime
 
 __all__ = ["top"]
 
-_COUNTING_SHARE = 10
-"""Counting may take a tenth of the time."""
 
 _LEAVES = ("q", "Q", "\x1b")
 _MOST_RUNS = 5
@@ -68,8 +66,6 @@ class _Reader:
         self._runtime = runtime
         self._overview = Overview(runtime)
         self._seen = Seen(apps=None if (appid := meant_appid.get()) is None else (appid,))
-        self._runs: Sequence[Progress] = ()
-        self._count_again = 0.0
         self._last: Frame | None = None
 
     def read(self) -> Frame:
@@ -77,22 +73,18 @@ class _Reader:
         try:
             now = self._overview.now(self._seen)
             coming = self._overview.coming(self._seen, until=now.at + AHEAD)
-            self._last = Frame(now=now, coming=coming, runs=self._progress())
+            self._last = Frame(now=now, coming=coming, runs=self._progress(now.at))
         except Unreachable as trouble:
             if self._last is None:
                 raise
             self._last = replace(self._last, trouble=str(trouble))
         return self._last
 
-    def _progress(self) -> Sequence[Progress]:
-        began = clock.monotonic()
-        if began >= self._count_again:
-            campaigns = self._runtime.campaigns
-            under_way = campaigns.under_way(appid=meant_appid.get(), limit=_MOST_RUNS)
-            self._runs = [campaigns.progress(run.run_no) for run in under_way]
-            ended = clock.monotonic()
-            self._count_again = ended + _COUNTING_SHARE * (ended - began)
-        return self._runs
+    def _progress(self, at: datetime) -> Sequence[Progress]:
+        """Return how far the runs that have begun are, as they were counted last."""
+        campaigns, appid = self._runtime.campaigns, meant_appid.get()
+        begun = [run for run in campaigns.going_on() if run.begins_at <= at and appid in (None, run.appid)]
+        return [campaigns.counted(run) for run in begun[:_MOST_RUNS]]
 
 
 def _write(reader: _Reader, interval: float, *, once: bool) -> None:

@@ -25,8 +25,10 @@ __all__ = [
     "fetch_later",
     "find",
     "finish",
+    "going_on",
     "is_wanted",
     "keep_content",
+    "latest",
     "listed",
     "lock",
     "open_run",
@@ -36,7 +38,6 @@ __all__ = [
     "share_content",
     "skip",
     "take_fetch",
-    "under_way",
     "unfinished",
 ]
 
@@ -110,11 +111,12 @@ SELECT r.*, c.key, a.appid, t.template_id
 _FIND = statement(f"{_LISTED} WHERE r.run_no = :run_no")
 _OF_CAMPAIGN = statement(f"""
 {_LISTED} WHERE r.campaign_no = :campaign_no ORDER BY r.instant DESC, r.run_no DESC LIMIT :limit""")
-
-_UNDER_WAY = statement(f"""
-{_LISTED} WHERE r.finished_at IS NULL AND r.begins_at <= coalesce(CAST(:until AS timestamptz), clock_timestamp())
-   AND (CAST(:appid AS text) IS NULL OR a.appid = :appid)
- ORDER BY r.begins_at, r.run_no LIMIT :limit""")
+_GOING_ON = statement(f"{_LISTED} WHERE r.finished_at IS NULL ORDER BY r.begins_at, r.run_no")
+_LATEST = statement(f"""
+{_LISTED} WHERE r.run_no IN (
+    SELECT l.run_no FROM pushjobs.campaigns c, LATERAL (
+        SELECT run_no FROM pushjobs.runs WHERE campaign_no = c.campaign_no ORDER BY instant DESC LIMIT 1) AS l
+     WHERE c.retired_at IS NULL)""")  # noqa: S608 - words of ours, no input
 _UNFINISHED = statement("""
 SELECT r.*, c.key, c.zone, c.feed, a.appid, t.template_id, clock_timestamp() AS now,
        coalesce(r.read_again_at > clock_timestamp(), false) AS reads_later,
@@ -185,16 +187,20 @@ def listed(connection: Connection, campaign_no: int, *, limit: int) -> list[Run]
     return [_run(row) for row in rows]
 
 
-def under_way(connection: Connection, *, appid: str | None, until: datetime | None, limit: int) -> list[Run]:
-    """Return the runs that are not finished and begin by a moment (None: now), of one app or of all, in their order."""
-    values = {"appid": appid, "until": until, "limit": limit}
-    return [_run(row) for row in connection.execute(_UNDER_WAY, values)]
-
-
 def find(connection: Connection, run_no: int) -> Run | None:
     """Return a run, or None."""
     row = connection.execute(_FIND, {"run_no": run_no}).one_or_none()
     return None if row is None else _run(row)
+
+
+def going_on(connection: Connection) -> list[Run]:
+    """Return the runs that are not finished, as people see them, the earliest first."""
+    return [_run(row) for row in connection.execute(_GOING_ON)]
+
+
+def latest(connection: Connection) -> list[Run]:
+    """Return the latest run of each campaign in force."""
+    return [_run(row) for row in connection.execute(_LATEST)]
 
 
 def unfinished(connection: Connection) -> list[OpenRun]:

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.job import DoubtPolicy
 from pushjobs.store.database import statement
 from pushjobs.store.tables import templates
 
-__all__ = ["TemplateRules", "count_faults", "rules", "set_policies"]
+__all__ = ["Standing", "TemplateRules", "count_faults", "rules", "set_policies", "standings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,17 @@ class TemplateRules:
     daily_cap: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A template's rules as a whole, and how many faults its breaker has counted in a row."""
+
+    rules: TemplateRules
+    in_doubt: DoubtPolicy
+    faults_in_a_row: int
+
+
+_STANDINGS = statement("""
+SELECT template_id, consent, daily_cap, in_doubt, faults_in_a_row FROM pushjobs.templates WHERE app_no = :app_no""")
 _RULES = statement("SELECT consent, daily_cap FROM pushjobs.templates WHERE template_no = :template_no")
 
 _COUNT_FAULTS = statement("""
@@ -39,6 +51,18 @@ def rules(connection: Connection, template_no: int) -> TemplateRules:
     """Return what a template's messages are admitted by."""
     row = connection.execute(_RULES, {"template_no": template_no}).one()
     return TemplateRules(consent=ConsentPolicy(row.consent), daily_cap=row.daily_cap)
+
+
+def standings(connection: Connection, app_no: int) -> dict[str, Standing]:
+    """Return how each of an app's templates stands, by WeChat's id."""
+    return {
+        row.template_id: Standing(
+            rules=TemplateRules(consent=ConsentPolicy(row.consent), daily_cap=row.daily_cap),
+            in_doubt=DoubtPolicy(row.in_doubt),
+            faults_in_a_row=row.faults_in_a_row,
+        )
+        for row in connection.execute(_STANDINGS, {"app_no": app_no})
+    }
 
 
 def set_policies(connection: Connection, template_no: int, **policies: Any) -> None:  # noqa: ANN401 - columns' values

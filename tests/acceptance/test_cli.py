@@ -357,29 +357,3 @@ def test_a_shell_completes(terminal: Terminal, tmp_path: Path, shell: str) -> No
             typed.type(f"{written}\t")
             typed.see(completed)
             typed.type("\x15")
-
-
-def test_what_people_on_duty_ask_is_answered(terminal: Terminal, tmp_path: Path) -> None:
-    """Why it did not go, what goes out at eight, a pause, a campaign, whether all is well: each is one command."""
-    held = terminal.read("send", "--touser", user(), *NEWS, "--time", FAR_OFF)
-    why = terminal.run("why", str(held["id"])).out
-    assert "2040-12-01 08:00:00" in why
-
-    eight = ("due", "--due-after", FAR_OFF, "--due-before", "2040-12-02 08:01:00")
-    wait_for("what is scheduled is counted", lambda: bool(terminal.read(*eight)["due"]))
-    assert terminal.read(*eight)["due"][0]["template_id"] == DAILY_NEWS
-
-    assert terminal.run("pause", "--template-id", DAILY_NEWS).out.startswith(f"paused template {DAILY_NEWS}")
-    assert DAILY_NEWS in terminal.run("pauses").out
-    assert f"template {DAILY_NEWS}" in terminal.run("top").out
-    assert terminal.read("resume", "--template-id", DAILY_NEWS) == {"lifted": 1}
-
-    readers = tmp_path / "readers.csv"
-    readers.write_text("touser\n" + "".join(f"{user()}\n" for _ in range(5)))
-    daily = ("--cron", "0 8 29 2 *", "--template-id", DAILY_NEWS, "--audience-file", str(readers))
-    terminal.read("campaign", "add", "on-duty", *daily, *NEWS[2:])
-    assert "next to be planned" in terminal.run("campaign", "show", "on-duty").out
-    assert terminal.read("campaign", "rehearse", "on-duty")["gets"] == 5
-    terminal.read("campaign", "delete", "on-duty", "--yes")
-
-    assert {each["verdict"] for each in terminal.read("doctor")} <= {"ok", "warn"}

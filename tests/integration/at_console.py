@@ -96,7 +96,7 @@ def operator(visitor: Callable[[], Browser], runtime: Runtime) -> Callable[..., 
         browser = visitor()
         answer = browser.sign_in(runtime.clients.add(name, **{"rights": EVERY_RIGHT, **more}))
         assert answer.status_code == 200, answer.text
-        assert "/console/jobs" in str(answer.url)
+        assert "/console/now" in str(answer.url)
         return browser
 
     return make

@@ -1,4 +1,4 @@
-"""`pushjobs top` and `pushjobs due` on a real database: what they read, of whom, and when it cannot be read."""
+"""`pushjobs top` on a real database: what they read, of whom, and when it cannot be read."""
 
 import json
 from datetime import timedelta
@@ -98,26 +98,3 @@ def test_top_goes_on_while_the_database_is_away(settings: Settings) -> None:
     assert reader.read().trouble is None
     runtime.close()
     another.close()
-
-
-def test_due_tells_what_goes_out_when(run: Run, worker: Runtime, tmp_path: Path) -> None:
-    """Jobs of a minute stand in a line by template; a campaign whose audience is not read yet is named beside them."""
-    tomorrow = (clock.now() + timedelta(hours=20)).replace(minute=0, second=0, microsecond=0)
-    at = tomorrow.astimezone(worker.zone)
-    schedule(worker, 4, time=tomorrow.isoformat())
-    schedule(worker, 2, time=(tomorrow + timedelta(minutes=3)).isoformat())
-    news(worker, tmp_path, f"0 {at.hour} * * *")
-    count(worker)
-    window = ("--due-after", tomorrow.isoformat(), "--due-before", (tomorrow + timedelta(minutes=1)).isoformat())
-    status, out, _ = run("due", *window)
-    assert status == 0
-    lines = [line for line in out.splitlines() if DAILY_NEWS in line]
-    assert [f"{at:%Y-%m-%d %H:%M:00}" in line for line in lines] == [True, True]
-    assert sorted(("4" in line.split(), "not read yet" in line and "news" in line) for line in lines) == [
-        (False, True),
-        (True, False),
-    ]
-    everything = json.loads(run("due", "--json")[1])["due"]
-    assert [each["jobs"] for each in everything if each["campaign"] is None] == [4, 2]
-    assert run("due", "--due-after", "soon")[0] == 2
-    assert run("due", "--limit", "1")[1].rstrip().endswith("or a window")

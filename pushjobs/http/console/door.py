@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pushjobs.errors import InvalidInput, NotFound, NotPermitted, NotPossible, PushJobsError, UnknownClient
 from pushjobs.http.console.asked import Asked, moved, ours
 from pushjobs.http.console.assets import Assets
+from pushjobs.http.console.errands import Errands
 from pushjobs.http.console.guard import comes_from_here, is_proven
 from pushjobs.http.console.pages import PAGES
 from pushjobs.http.console.rendering import Rendering, Surroundings
@@ -62,6 +63,7 @@ class Console:
         self._rendering = Rendering(self._assets)
         self._signing = Signing(runtime, permission)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
+        self._errands = Errands()
         self._left = _AT_ONCE
         self._entries = [(page.path, page.entry) for page in PAGES if page.entry is not None]
 
@@ -88,6 +90,7 @@ class Console:
 
     def close(self) -> None:
         """End the threads, when they have done what they have in hand."""
+        self._errands.close()
         self._threads.shutdown(cancel_futures=True)
 
     def _guarded(self, serve: Callable[[Asked], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -161,6 +164,7 @@ class Console:
             query=dict(asked.request.query_params),
             form=asked.form,
             is_part=asked.is_part,
+            errands=self._errands,
         )
 
     def _around(self, asked: Asked, page: Page, session: Session, visit: Visit) -> Surroundings:

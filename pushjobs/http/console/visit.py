@@ -14,9 +14,11 @@ from pushjobs.domain.client import Client, Right
 from pushjobs.domain.job import JobId
 from pushjobs.domain.moment import read_span
 from pushjobs.errors import NotFound
+from pushjobs.http.console.errands import Errands
 from pushjobs.http.console.words import Words
 from pushjobs.permitted import Permitted
 from pushjobs.runtime import Runtime
+from pushjobs.store.minutes import Seen
 
 __all__ = ["Answer", "Moved", "Notice", "Page", "Shown", "View", "Visit"]
 
@@ -68,6 +70,7 @@ class Visit:
     query: Mapping[str, str]
     form: Mapping[str, Sequence[str]] = field(repr=False)
     is_part: bool
+    errands: Errands = field(repr=False)
 
     @property
     def may(self) -> Permitted:
@@ -86,6 +89,16 @@ class Visit:
         if not (written.isascii() and written.isdecimal() and len(written) <= _ID_DIGITS):
             raise NotFound("there is no such job")
         return JobId(int(written))
+
+    @property
+    def seen(self) -> Seen:
+        """What may be looked at, of all apps."""
+        return Seen(apps=self.client.apps, templates=self.client.templates)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether that is not everything."""
+        return self.client.apps is not None or self.client.templates is not None
 
     def field(self, name: str) -> str:
         """Return what a form says under a name; empty where it says nothing."""

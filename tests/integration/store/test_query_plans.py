@@ -166,7 +166,7 @@ def test_a_slice_is_locked_and_moved_by_its_ids(filled: Shelf) -> None:
     [
         (Filter(app_no=1, recipient=(4321).to_bytes(16, "big")), "ix_jobs_recipient"),
         (Filter(app_no=1, reference="order-77"), "ix_jobs_reference"),
-        (Filter(app_no=1, state=JobState.IN_DOUBT), "ix_jobs_troubled"),
+        (Filter(app_no=1, state=JobState.DEAD), "ix_jobs_troubled"),
         (Filter(app_no=1), "pk_jobs"),
     ],
     ids=["recipient", "reference", "state", "newest"],
@@ -193,7 +193,7 @@ def test_doubts_to_resend_are_looked_for_among_what_is_in_trouble(filled: Shelf)
     values = {"wait": 60.0, "most": 5, "limit": 1000}
     with filled.database.transaction() as connection:
         plan = explain(connection, reopening._RESENDABLE, values)
-    assert "ix_jobs_troubled" in plan.indexes
+    assert plan.indexes & {"ix_jobs_troubled", "ix_jobs_doubted"}
     assert "jobs" not in plan.read_whole
 
 
@@ -212,7 +212,7 @@ def test_jobs_to_reopen_are_looked_for_among_what_is_in_trouble(filled: Shelf) -
         values = {"app_no_1": wanted.app_no, "template_id_1": "tpl", "id_1": 0, "param_1": 1000}
         plan = Plan(connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked[0]}", values).scalar_one()[0]["Plan"])
     assert len(found) == ROWS / 100
-    assert "ix_jobs_troubled" in plan.indexes
+    assert plan.indexes & {"ix_jobs_troubled", "ix_jobs_doubted"}
     assert "jobs" not in plan.read_whole
 
 

@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, Any] = {
 NOT_AN_INSTALLATION = {"sandbox": "it knows of none"}
 NO_DOCUMENT = {"sandbox": "its address is JSON anyway", "completion": "it writes a script, or a name a line"}
 OF_NO_APP = {"up", "demo", "sandbox", "chaos", "doctor", "completion"}
-GROUPS_OF_NO_APP = {"app", "client", "keys", "db"}
+GROUPS_OF_NO_APP = {"alerts", "app", "client", "keys", "db"}
 DESTROYING = {
     *("forget", "campaign delete", "campaign cancel", "campaign audience delete", "client revoke", "keys remove"),
     *("template delete", "wechat clear-quota", "db downgrade"),

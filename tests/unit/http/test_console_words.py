@@ -8,14 +8,23 @@ from string import Formatter
 import pytest
 from jinja2 import Environment
 
-from pushjobs.domain.job import JobState, Lane, Reason
+from pushjobs.concerns import SAID_OTHERWISE, ConcernKind, Level
+from pushjobs.domain.alert import AlertKind
+from pushjobs.domain.campaign import Missed, RunReason, RunState
+from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.content_check import CheckPolicy, ContentCheck
+from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota, Reason
 from pushjobs.domain.lifecycle import Transition
+from pushjobs.domain.pause import PauseReason
+from pushjobs.domain.template import TemplateKind
 from pushjobs.explanations import Rule
 from pushjobs.http.console import words
 from pushjobs.http.console.pages import PAGES
 from pushjobs.http.console.rendering import TEMPLATES
 from pushjobs.http.console.words import LANGUAGES, Words, choose
+from pushjobs.inspection import QuotaSource
 from pushjobs.operations import Act
+from pushjobs.schedule import HoldKind
 
 ROOM = Path(words.__file__).parents[1]
 TEXTS = sorted(TEMPLATES.glob("*.html"))
@@ -27,6 +36,21 @@ OF_WORDS = {
     "step": Transition,
     "act": Act,
     "notice": Act,
+    "concern_do": (kind for kind in ConcernKind if kind not in {ConcernKind.PAUSED, ConcernKind.ALERT}),
+    "alert": (kind for kind in AlertKind if kind not in SAID_OTHERWISE),
+    "level": Level,
+    "pause": PauseReason,
+    "hold": (kind for kind in HoldKind if kind is not HoldKind.PAUSE),
+    "run_state": RunState,
+    "run_reason": RunReason,
+    "on_quota": OnQuota,
+    "missed": Missed,
+    "consent": ConsentPolicy,
+    "doubt": DoubtPolicy,
+    "check": ContentCheck,
+    "check_policy": CheckPolicy,
+    "kind": TemplateKind,
+    "source": QuotaSource,
 }
 """Words of ours that pages look up by their values."""
 

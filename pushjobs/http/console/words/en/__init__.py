@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping
 
-from pushjobs.http.console.words.en import common, history, jobs
+from pushjobs.http.console.words.en import campaigns, common, history, jobs, now, schedule, templates
 
 __all__ = ["WORDS"]
 
-WORDS: Mapping[str, str] = {**common.WORDS, **history.WORDS, **jobs.WORDS}
+WORDS: Mapping[str, str] = {
+    **common.WORDS,
+    **now.WORDS,
+    **schedule.WORDS,
+    **history.WORDS,
+    **jobs.WORDS,
+    **campaigns.WORDS,
+    **templates.WORDS,
+}

@@ -1,0 +1,46 @@
+"""Schedule: what goes out when, and what would hold it."""
+
+from collections.abc import Mapping
+
+__all__ = ["WORDS"]
+
+WORDS: Mapping[str, str] = {
+    "schedule.title": "Schedule",
+    "schedule.at": "What goes out at",
+    "schedule.at_hint": "08:00, the next one; or 2026-12-01 08:00",
+    "schedule.show": "Show",
+    "schedule.counted": "As counted {ago}.",
+    "schedule.not_counted": "Not counted yet: workers do so within a minute of their start.",
+    "schedule.due": "{count} job is due already.|{count} jobs are due already.",
+    "schedule.by_minute": "Next hour, by minute",
+    "schedule.by_hour": "Next day, by hour",
+    "schedule.by_day": "Seven days",
+    "schedule.nothing_minute": "Nothing is scheduled for the next hour.",
+    "schedule.nothing_hour": "Nothing is scheduled for the next day.",
+    "schedule.as_table": "As a table",
+    "schedule.from": "At",
+    "schedule.jobs": "Jobs",
+    "schedule.with_runs": "With runs to come",
+    "schedule.runs_to_come": "Runs to come",
+    "schedule.about": "about {count}",
+    "schedule.not_known": "not known",
+    "schedule.coming": "Runs of campaigns whose jobs are not made yet",
+    "schedule.no_runs": "No campaign runs within seven days.",
+    "schedule.more_runs": "And later ones.",
+    "schedule.campaign": "Campaign",
+    "schedule.users": "Users",
+    "schedule.held": "Held",
+    "schedule.held_not": "no",
+    "schedule.at_title": "What goes out at {since}",
+    "schedule.up_to": "until {until}",
+    "schedule.sum": "{count} job is scheduled.|{count} jobs are scheduled.",
+    "schedule.sum_expected": "Campaigns will add about {count}.",
+    "schedule.with_due": "With what is due already.",
+    "schedule.nothing": "Nothing goes out then.",
+    "schedule.before": "Earlier",
+    "schedule.after": "Later",
+    "hold.run_paused": "The run is paused",
+    "hold.campaign_paused": "The campaign is paused",
+    "hold.run_stopped": "The run was stopped",
+    "hold.quiet_hours": "Quiet hours",
+}

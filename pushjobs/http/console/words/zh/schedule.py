@@ -1,0 +1,46 @@
+"""Schedule: what goes out when, and what would hold it."""
+
+from collections.abc import Mapping
+
+__all__ = ["WORDS"]
+
+WORDS: Mapping[str, str] = {
+    "schedule.title": "排期",
+    "schedule.at": "何时发出什么",
+    "schedule.at_hint": "08:00 表示最近的一个；或 2026-12-01 08:00",
+    "schedule.show": "查看",
+    "schedule.counted": "统计于{ago}。",
+    "schedule.not_counted": "尚未统计：工作进程启动后一分钟内会统计。",
+    "schedule.due": "{count} 个任务已到期。",
+    "schedule.by_minute": "未来一小时，按分钟",
+    "schedule.by_hour": "未来一天，按小时",
+    "schedule.by_day": "七天",
+    "schedule.nothing_minute": "未来一小时没有排期。",
+    "schedule.nothing_hour": "未来一天没有排期。",
+    "schedule.as_table": "以表格显示",
+    "schedule.from": "时间",
+    "schedule.jobs": "任务数",
+    "schedule.with_runs": "含将来的批次",
+    "schedule.runs_to_come": "将来的批次",
+    "schedule.about": "约 {count}",
+    "schedule.not_known": "未知",
+    "schedule.coming": "尚未生成任务的群发批次",
+    "schedule.no_runs": "七天内没有群发。",
+    "schedule.more_runs": "之后还有。",
+    "schedule.campaign": "群发",
+    "schedule.users": "用户数",
+    "schedule.held": "是否受阻",
+    "schedule.held_not": "否",
+    "schedule.at_title": "{since} 发出什么",
+    "schedule.up_to": "至 {until}",
+    "schedule.sum": "已排期 {count} 个任务。",
+    "schedule.sum_expected": "群发还将增加约 {count} 个。",
+    "schedule.with_due": "含已到期的任务。",
+    "schedule.nothing": "此时没有任务发出。",
+    "schedule.before": "更早",
+    "schedule.after": "更晚",
+    "hold.run_paused": "批次已暂停",
+    "hold.campaign_paused": "群发已暂停",
+    "hold.run_stopped": "批次已停止",
+    "hold.quiet_hours": "免打扰时段",
+}
