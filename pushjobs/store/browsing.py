@@ -16,7 +16,6 @@ from sqlalchemy import Connection, TextClause
 
 from pushjobs.domain.job import JobId, JobState
 from pushjobs.store.database import statement
-from pushjobs.store.pruning import PRUNABLE
 
 __all__ = [
     "LOOKED_AT",
@@ -151,7 +150,7 @@ def order_of(wanted: Wanted) -> Order:
         return Order.DUE
     if wanted.state in _OUT:
         return Order.OUT
-    if wanted.state in PRUNABLE and wanted.run is None:
+    if wanted.state is not None and wanted.run is None:
         return Order.CLOSED
     return Order.NUMBER
 
@@ -199,8 +198,7 @@ def _served_by_number(wanted: Wanted) -> tuple[str, ...]:
         return ("reference",)
     if wanted.run is not None:
         return ("run_bounds",)
-    # In doubt: the other states that are closed go by their moments.
-    return ("state",) if wanted.state is JobState.IN_DOUBT else ()
+    return ()
 
 
 def _conditions(wanted: Wanted, order: Order) -> Iterator[tuple[str, str]]:

@@ -91,7 +91,7 @@ SELECT g.template_no, t.template_id, t.title, g.reason, g.errcode, g.jobs, g.las
                count(*) FILTER (WHERE closed_at > now() - interval '1 day') AS last_day,
                min(closed_at) AS oldest, max(closed_at) AS newest
           FROM (SELECT app_no, template_no, reason, errcode, closed_at FROM pushjobs.jobs
-                 WHERE state = '{state}' ORDER BY id DESC LIMIT :look) AS looked
+                 WHERE state = '{state}' ORDER BY closed_at DESC LIMIT :look) AS looked
          WHERE app_no = :app_no AND (CAST(:template_nos AS int[]) IS NULL OR template_no = ANY (:template_nos))
          GROUP BY template_no, reason, errcode) AS g
   JOIN pushjobs.templates t USING (template_no)

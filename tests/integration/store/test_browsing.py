@@ -112,7 +112,7 @@ CASES = {
     "out": Case(
         {"state": JobState.RELEASED, "template_nos": (1,)}, Order.OUT, "state = 'released' AND template_no = 1"
     ),
-    "doubts": Case({"state": JobState.IN_DOUBT, **SPAN}, Order.NUMBER, f"state = 'in_doubt' AND {CLOSED_IN_SPAN}"),
+    "doubts": Case({"state": JobState.IN_DOUBT, **SPAN}, Order.CLOSED, f"state = 'in_doubt' AND {CLOSED_IN_SPAN}"),
     "sent": Case({"state": JobState.SENT}, Order.CLOSED, "state = 'sent'"),
     "reason": Case({**DEAD, "reason": "attempts_used_up"}, Order.CLOSED, "state = 'dead'"),
     "dead of it": Case({**DEAD, "template_nos": (2,)}, Order.CLOSED, "state = 'dead' AND template_no = 2"),
