@@ -20,9 +20,12 @@ TABLES = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser of this test process, without a screen: Debian's Chromium."""
+    """A browser without a screen: Debian's Chromium.
+
+    Of one file only: while Playwright is open it runs an event loop in this thread, and no other test may have its own.
+    """
     found = shutil.which("chromium")
     if found is None:
         pytest.skip("no chromium is installed: apt-get install --no-install-recommends chromium fonts-noto-cjk")

@@ -207,10 +207,14 @@ def test_tells_who_may_read_the_keys(worker: Runtime) -> None:
     """A key file that others may read is a warning."""
     file = worker.settings.directory / "keys.json"
     file.touch()
-    file.chmod(0o644)
-    assert examined(worker)["keys.json"].verdict is WARN
-    file.chmod(0o600)
-    assert "keys.json" not in examined(worker)
+    try:
+        file.chmod(0o644)
+        assert examined(worker)["keys.json"].verdict is WARN
+        file.chmod(0o600)
+        assert "keys.json" not in examined(worker)
+    finally:
+        # The directory is every test's, and the next one would read what is no key ring.
+        file.unlink()
 
 
 def test_says_what_to_do_about_everything(settings: Settings) -> None:
