@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pushjobs.doctor import Doctor
+from pushjobs.doctor import LATE_BEAT_SECONDS, LONG_QUEUE, Doctor
 from pushjobs.domain.alert import Alert, AlertKind, Severity
 from pushjobs.domain.job import JobState
 from pushjobs.domain.pause import Pause, PauseReason
@@ -16,10 +16,6 @@ from pushjobs.errors import PushJobsError
 from pushjobs.overview import AppNow, LaneNow, Now
 
 __all__ = ["Concern", "ConcernKind", "Level", "concerns", "look"]
-
-_LATE_BEAT_SECONDS = 3.0
-_LONG_QUEUE = 1000
-"""As the doctor has them."""
 
 _OBJECTIVE_SECONDS = 0.5
 """What is promised of 99 calls of 100 while there is capacity to spare."""
@@ -125,10 +121,10 @@ def concerns(now: Now, troubles: Mapping[str, str], alerts: Sequence[Alert] = ()
 def _of_parts(now: Now, troubles: Mapping[str, str]) -> Iterator[Concern]:
     for name, detail in troubles.items():
         yield Concern(kind=ConcernKind.CHECK, level=Level.WRONG, figures={"part": name}, detail=detail)
-    if "beat" not in troubles and now.beat_age is not None and now.beat_age > _LATE_BEAT_SECONDS:
+    if "beat" not in troubles and now.beat_age is not None and now.beat_age > LATE_BEAT_SECONDS:
         yield Concern(kind=ConcernKind.BEAT_SILENT, level=Level.WRONG, seconds=now.beat_age)
     for queue, length in (now.queues or {}).items():
-        if length > _LONG_QUEUE:
+        if length > LONG_QUEUE:
             yield Concern(kind=ConcernKind.QUEUE_LONG, level=Level.CARE, figures={"queue": queue, "count": length})
 
 
@@ -181,7 +177,7 @@ def _of_jobs(now: Now) -> Iterator[Concern]:
     for kind, state in ((ConcernKind.IN_DOUBT, JobState.IN_DOUBT), (ConcernKind.DEAD, JobState.DEAD)):
         if jobs := now.troubled.get(state.value, 0):
             yield Concern(kind=kind, level=Level.CARE, figures={"count": jobs})
-    if (waiting := now.callbacks_waiting) > _LONG_QUEUE:
+    if (waiting := now.callbacks_waiting) > LONG_QUEUE:
         yield Concern(kind=ConcernKind.CALLBACKS_WAITING, level=Level.CARE, figures={"count": waiting})
 
 

@@ -28,7 +28,7 @@ from pushjobs.runtime import Runtime
 from pushjobs.store import apps as stored_apps
 from pushjobs.store import examining, migrate
 
-__all__ = ["Doctor", "Finding", "Verdict"]
+__all__ = ["LATE_BEAT_SECONDS", "LONG_QUEUE", "Doctor", "Finding", "Verdict"]
 
 _OLDEST_POSTGRESQL = 150000
 """Unique keys whose nulls are equal (NULLS NOT DISTINCT)."""
@@ -38,8 +38,12 @@ _OLDEST_REDIS = (6, 2)
 
 _CROWDED = 0.8
 _SKEW_SECONDS, _WORST_SKEW_SECONDS = 0.5, 5.0
-_LATE_BEAT_SECONDS, _LAST_BEAT_SECONDS = 3.0, 10.0
-_LONG_QUEUE = 1000
+LATE_BEAT_SECONDS, _LAST_BEAT_SECONDS = 3.0, 10.0
+"""Seconds without a release tick from which on beat is late."""
+
+LONG_QUEUE = 1000
+"""Messages of one queue, each a batch, that nobody should let wait."""
+
 _FREE_SHARE, _FREE_BYTES, _LAST_FREE_BYTES = 0.05, 2**30, 2**28
 
 _REMEDIES: Mapping[str, str] = {
@@ -237,7 +241,7 @@ class Doctor:
             yield _fail("heartbeat", "its row is missing", "restore the whole schema: docs/how-to/back-up.md")
             return
         words = f"the last release tick was {max(age, 0.0):.1f} s ago"
-        if age <= _LATE_BEAT_SECONDS:
+        if age <= LATE_BEAT_SECONDS:
             yield _ok("heartbeat", words)
         else:
             make = _warn if age <= _LAST_BEAT_SECONDS else _fail
@@ -251,7 +255,7 @@ class Doctor:
             words = f"{waiting:,} {'message waits' if waiting == 1 else 'messages wait'}"
             if not count:
                 yield _fail(queue, f"nobody reads it, {words}", f"run `celery -A workers.app worker -Q {queue}`")
-            elif waiting > _LONG_QUEUE:
+            elif waiting > LONG_QUEUE:
                 yield _warn(queue, f"{words} for {count}", "run more workers for it, or look into their log")
             else:
                 yield _ok(queue, f"{count} {'reads' if count == 1 else 'read'} it, {words}")

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from pushjobs.alerts.addresses import Address, Robot
-from pushjobs.domain.alert import Notice, What
+from pushjobs.domain.alert import Alert, Notice, What
 from pushjobs.posting import Answer
 
-__all__ = ["body_of", "fault_of", "trial_body"]
+__all__ = ["body_of", "fault_of", "record", "trial_body"]
 
 _LONGEST = 4096
 _LONGEST_DETAIL = 300
@@ -72,11 +72,9 @@ def _our_json(kind: str, alerts: Sequence[dict[str, object]]) -> bytes:
     return orjson.dumps({"type": kind, "data": {"alerts": alerts}}, option=orjson.OPT_UTC_Z)
 
 
-def _record(notice: Notice) -> dict[str, object]:
-    alert = notice.alert
+def record(alert: Alert) -> dict[str, object]:
+    """Return an alert as JSON values, the same wherever it is told as such."""
     return {
-        "notice": notice.number,
-        "what": notice.what,
         "kind": alert.kind,
         "severity": alert.rule.severity,
         "appid": alert.appid or None,
@@ -87,6 +85,10 @@ def _record(notice: Notice) -> dict[str, object]:
         "since": alert.since,
         "ended_at": alert.ended_at,
     }
+
+
+def _record(notice: Notice) -> dict[str, object]:
+    return {"notice": notice.number, "what": notice.what, **record(notice.alert)}
 
 
 def _robot_body(robot: Robot, title: str, text: str) -> bytes:

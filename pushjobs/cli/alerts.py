@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from pushjobs.alerts.messages import record
 from pushjobs.cli.options import AsJson, Directory, opened
 from pushjobs.cli.shown import local, show_json, show_table
-from pushjobs.domain.alert import Alert
 from pushjobs.errors import Misconfigured
 
 __all__ = ["alerts"]
@@ -30,7 +30,7 @@ def _listed(
         found = runtime.alerts.listed(ended_within=hours * _HOUR)
         told, zone = runtime.alerts.addresses(), runtime.settings.zone
     if as_json:
-        show_json({"alerts": [_record(each) for each in found], "addresses": told})
+        show_json({"alerts": [record(each) for each in found], "addresses": told})
         return
     if not found:
         typer.echo("nothing is wrong, and nothing was lately")
@@ -72,17 +72,3 @@ def try_out(directory: Directory = None, as_json: AsJson = False) -> None:
             typer.echo(f"{each.host}: {each.fault or 'taken'}")
     if any(each.fault is not None for each in answered):
         raise typer.Exit(1)
-
-
-def _record(alert: Alert) -> dict[str, object]:
-    return {
-        "kind": alert.kind,
-        "severity": alert.rule.severity,
-        "appid": alert.appid or None,
-        "subject": alert.subject or None,
-        "title": alert.rule.title,
-        "detail": alert.detail,
-        "advice": alert.rule.advice,
-        "since": alert.since,
-        "ended_at": alert.ended_at,
-    }
