@@ -1,8 +1,8 @@
-"""`python -m benchmarks.console [MILLIONS]`: how long each page of the console takes among ten million jobs.
+"""How long each page of the console takes among ten million jobs.
 
 Real servers, the HTTP doors as a process of their own, and a browser without a script that opens each page and each
-kind of filter twenty times, those that find nothing among them. The jobs are copies in mixed states, of few large and
-some rare templates; what is rare is what no index tells. Prints a table in which a page over the target says so.
+kind of filter, those that find nothing among them. The jobs are copies in mixed states, of few large and some rare
+templates; what is rare is what no index tells.
 """
 
 import base64
@@ -12,7 +12,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from benchmarks.figure import Figure, Line, Values
 from pushjobs import clock, settings
 from pushjobs.clients import NewKey
 from pushjobs.http.console.pages import PAGES
@@ -32,9 +32,11 @@ from pushjobs.runtime import Runtime
 from pushjobs.store import census, migrate
 from pushjobs.store.tables import jobs
 
+__all__ = ["CONSOLE"]
+
 _MILLION = 1_000_000
 _TIMES = 20
-_TARGET_SECONDS = 0.200
+_JOBS, _TARGET_SECONDS = 10 * _MILLION, 0.200
 
 # One in a thousand is of a rare template, one in a hundred thousand of a very rare one; a run has the last million.
 _FILL = """
@@ -99,30 +101,26 @@ _CHOICES = {
 }
 
 
-def _main() -> None:
-    count = int(float(sys.argv[1]) * _MILLION) if len(sys.argv) > 1 else 10 * _MILLION
-    settings.forget_environment()
-    with tempfile.TemporaryDirectory(prefix="pushjobs-console-") as directory:
-        # What is filled in need not outlive this; reading is the same.
-        quick = {"fsync": "off", "synchronous_commit": "off", "max_wal_size": "8GB"}
-        with EmbeddedServers(Installation(Path(directory)), quick) as running:
+def _measure(directory: Path) -> Values:
+    # What is filled in need not outlive this; reading is the same.
+    quick = {"fsync": "off", "synchronous_commit": "off", "max_wal_size": "8GB"}
+    try:
+        with EmbeddedServers(Installation(directory), quick) as running:
             _set_environment(running)
             migrate.upgrade(running.database_url)
-            made = Runtime(settings.given(Path(directory)))
+            made = Runtime(settings.given(directory))
             try:
-                _fill(made, count)
+                _fill(made, _JOBS)
                 key = made.clients.add("bench", rights=("read", "write", "operate", "contents"))
                 with _doors() as address, Browser(address) as browser:
                     browser.sign_in(key)
-                    rows = _measure(made, browser)
+                    pages = _open(made, browser)
             finally:
                 made.close()
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    print(f"\n{count:,} jobs; load of the machine over 1, 5 and 15 minutes: {load}\n")
-    print("| page | median | worst | |\n|---|---|---|---|")
-    for name, seconds in rows.items():
-        word = "met" if statistics.median(seconds) <= _TARGET_SECONDS else "**not met**"
-        print(f"| {name} | {statistics.median(seconds) * 1000:.0f} ms | {max(seconds) * 1000:.0f} ms | {word} |")
+    finally:
+        settings.forget_environment()
+    medians = {name: statistics.median(seconds) for name, seconds in pages.items()}
+    return {**medians, "median": max(medians.values()), "worst": max(max(seconds) for seconds in pages.values())}
 
 
 class Browser:
@@ -191,7 +189,7 @@ def _doors() -> Iterator[str]:
         process.wait()
 
 
-def _measure(made: Runtime, browser: Browser) -> dict[str, list[float]]:
+def _open(made: Runtime, browser: Browser) -> dict[str, list[float]]:
     """Time every page that has an address of its own, every kind of filter, jobs in each state, and confirmations."""
     paths = {page.path: page.path for page in PAGES if page.method == "GET" and "{" not in page.path}
     paths |= {
@@ -237,7 +235,7 @@ def _fill(made: Runtime, count: int) -> None:
         audience={"file": str(audience)},
         content={"data": {"thing1": "今日要闻"}},
     )
-    begun, step = clock.monotonic(), 500_000
+    step = 500_000
     with made.database.transaction() as connection:
         for index in jobs.indexes:
             index.drop(connection)
@@ -247,7 +245,6 @@ def _fill(made: Runtime, count: int) -> None:
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             filled = _FILL.format(first=first, last=last, run_from=count - _MILLION)
             connection.exec_driver_sql(filled.replace("%", "%%"))
-        print(f"{last:,} jobs after {clock.monotonic() - begun:.0f} s", flush=True)
     with made.database.transaction() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '1GB'")
@@ -263,8 +260,17 @@ def _fill(made: Runtime, count: int) -> None:
         connection.exec_driver_sql("ANALYZE pushjobs.minutes, pushjobs.runs")
     with made.database.transaction() as connection:
         census.take(connection)
-    print(f"indexed after {clock.monotonic() - begun:.0f} s", flush=True)
 
 
-if __name__ == "__main__":
-    _main()
+CONSOLE = Figure(
+    name="console",
+    about=f"""{_JOBS:,} jobs in all states, of four large templates, a rare one (one job in a thousand) and a very rare
+one (a hundred in all); every page and each kind of filter is opened {_TIMES} times through a process of the HTTP doors.
+The file of results has each page's median.""",
+    measure=_measure,
+    runs=1,
+    lines=(
+        Line(key="median", words="the console's slowest page, median", unit="{:.3f} s", at_most=_TARGET_SECONDS),
+        Line(key="worst", words="any page, the worst of all", unit="{:.3f} s"),
+    ),
+)

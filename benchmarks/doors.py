@@ -1,15 +1,11 @@
-"""`python -m benchmarks.doors`: single sends at the drop-in door or at `/v1`, one process, everything else idle.
+"""Single sends at the HTTP doors, one process of these, everything else idle.
 
-Real processes, real servers with fsync. Each send is a request of its own over a kept-alive connection, and its job is
-for a far-off time, so that nothing but the accepting works. First as fast as the door answers, then at half of that.
 The caller is a protocol written by hand, so that the door is what is measured; both share the machine.
 """
 
-import argparse
 import asyncio
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,25 +18,24 @@ import httptools
 import httpx
 import uvloop
 
-from pushjobs import settings
-from pushjobs.local.processes import Ended
-from pushjobs.local.up import Up, UpOptions
-from pushjobs.runtime import Runtime
-from pushjobs.sandbox.catalogue import DAILY_NEWS
+from benchmarks.figure import Figure, Line, Values
+from benchmarks.installation import FAR_OFF, Running, installation, news
 
-_TARGET, _TARGET_P99 = 1_000, 0.100
+__all__ = ["DOORS"]
+
+_CONNECTIONS, _SECONDS = 64, 12.0
+_LEAST, _ASKED, _P99 = 1_000, 500, 0.100
 _ACCEPTED = (b'"errcode":0,', b'"state":"scheduled"')
 """What the answer to an accepted send holds, at either door."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What one run gave: accepted sends a second, and how long an answer took, in seconds."""
+class _Answers:
+    """Accepted sends a second, and how long an answer took, in seconds."""
 
     per_second: float
     p50: float
     p99: float
-    refused: int
 
 
 class _Caller(asyncio.Protocol):
@@ -59,7 +54,7 @@ class _Caller(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._turn = time.perf_counter()
-        self._call()
+        self._ask()
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -80,107 +75,86 @@ class _Caller(asyncio.Protocol):
             return
         # Late answers are made up for, so that a slow door is not asked less often.
         self._turn += self._apart
-        asyncio.get_running_loop().call_later(max(self._turn - now, 0.0), self._call)
+        asyncio.get_running_loop().call_later(max(self._turn - now, 0.0), self._ask)
 
-    def _call(self) -> None:
+    def _ask(self) -> None:
         self._began, self._body = max(self._turn, 0.0) if self._apart else time.perf_counter(), b""
         self._transport.write(next(self._requests))
 
 
-async def _measure(address: str, head: str, *, connections: int, seconds: float, rate: float | None) -> Figures:
+async def _call(address: str, head: str, *, rate: float | None) -> _Answers:
     loop, took, requests = asyncio.get_running_loop(), list[float](), _requests(head)
     host, port = urlsplit(address).hostname, urlsplit(address).port
     began = time.perf_counter()
-    apart = connections / rate if rate else 0.0
+    apart = _CONNECTIONS / rate if rate else 0.0
     callers = []
-    for _ in range(connections):
+    for _ in range(_CONNECTIONS):
         if rate:
-            await asyncio.sleep(apart / connections)
+            await asyncio.sleep(apart / _CONNECTIONS)
         _, caller = await loop.create_connection(
-            lambda: _Caller(requests, until=began + seconds, apart=apart, took=took), host, port
+            lambda: _Caller(requests, until=began + _SECONDS, apart=apart, took=took), host, port
         )
         callers.append(caller)
     await asyncio.gather(*(caller.done for caller in callers))
     whole = time.perf_counter() - began
     cuts = statistics.quantiles(took, n=100)
-    refused = sum(caller.refused for caller in callers)
-    return Figures(per_second=(len(took) - refused) / whole, p50=cuts[49], p99=cuts[98], refused=refused)
+    if refused := sum(caller.refused for caller in callers):
+        raise RuntimeError(f"{refused} sends were refused")
+    return _Answers(per_second=len(took) / whole, p50=cuts[49], p99=cuts[98])
 
 
 def _requests(head: str) -> Iterator[bytes]:
     for number in count():
-        message = {
-            "touser": f"oReader{number:021d}",
-            "template_id": DAILY_NEWS,
-            "page": "pages/news",
-            "data": {
-                "thing1": {"value": f"第{number}期"},
-                "thing2": {"value": "今日要闻"},
-                "date3": {"value": "2026-12-01"},
-            },
-            "time": "2099-12-01 08:00:00",
-        }
+        # As a caller of WeChat's own API writes it.
+        message = news(number, time=FAR_OFF)
+        message["data"] = {key: {"value": value} for key, value in message["data"].items()}
         body = json.dumps(message, ensure_ascii=False).encode()
         yield f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def _main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.doors", description=__doc__)
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--own", action="store_true", help="send to our own API, /v1/jobs")
-    chosen = parser.parse_args()
-    settings.forget_environment()
-    with tempfile.TemporaryDirectory(prefix="pushjobs-doors-") as directory:
-        options = UpOptions(
-            directory=Path(directory),
-            environment=settings.environment(),
-            workers=1,
-            http=0,
-            flower=None,
-            sandbox=True,
-        )
-        with Up(options, _report) as running:
-            running.ready()
-            address = running.addresses["http"]
-            head = _head(address, Path(directory), is_own=chosen.own)
-            for rate in (None, None, _TARGET / 2):
-                figures = uvloop.run(
-                    _measure(address, head, connections=chosen.connections, seconds=chosen.seconds, rate=rate)
-                )
-                _tell(figures, rate, chosen.connections)
+def _measure(directory: Path) -> Values:
+    values: dict[str, float] = {}
+    with installation(directory, workers=1, doors=True) as running:
+        for door, head in (("drop-in", _drop_in(running)), ("own", _own(running))):
+            for rate in (None, _ASKED):
+                answers = uvloop.run(_call(running.http or "", head, rate=rate))
+                asked = "" if rate is None else " asked"
+                values[f"{door}{asked}"] = answers.per_second
+                values[f"{door}{asked} p50"], values[f"{door}{asked} p99"] = answers.p50, answers.p99
+    return values
 
 
-def _head(address: str, directory: Path, *, is_own: bool) -> str:
-    """Return how every request begins: where it goes, and who asks."""
-    made = Runtime(settings.load(directory))
-    try:
-        made.catalogue.sync()
-        client = made.clients.add("benchmark")
-    finally:
-        made.close()
-    if is_own:
-        who = f"Authorization: Bearer {client.client.id}.{client.key}"
-        return f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n{who}\r\n"
+def _drop_in(running: Running) -> str:
+    """Return how every request to WeChat's own path begins: where it goes, and who asks."""
+    client = running.made.clients.add("benchmark")
     query = {"grant_type": "client_credential", "appid": client.client.id, "secret": client.key}
-    token = httpx.get(f"{address}/cgi-bin/token", params=query, trust_env=False).json()["access_token"]
+    token = httpx.get(f"{running.http}/cgi-bin/token", params=query, trust_env=False).json()["access_token"]
     return f"POST /cgi-bin/message/subscribe/send?access_token={token} HTTP/1.1\r\nHost: localhost\r\n"
 
 
-def _tell(figures: Figures, rate: float | None, connections: int) -> None:
-    asked = "as fast as it answers" if rate is None else f"{rate:g} a second asked for"
-    is_met = figures.per_second >= _TARGET if rate is None else figures.p99 <= _TARGET_P99
-    print(
-        f"{asked}, {connections} connections: {figures.per_second:,.0f} accepted a second, "
-        f"p50 {figures.p50 * 1000:.1f} ms, p99 {figures.p99 * 1000:.1f} ms, {figures.refused} refused: "
-        f"{'met' if is_met else 'NOT MET'}",
-        flush=True,
+def _own(running: Running) -> str:
+    """Return the same for our own API."""
+    client = running.made.clients.add("benchmark of our own API")
+    who = f"Authorization: Bearer {client.client.id}.{client.key}"
+    return f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n{who}\r\n"
+
+
+def _lines(door: str, words: str) -> tuple[Line, ...]:
+    return (
+        Line(key=door, words=f"{words}, as fast as it answers", unit="{:,.0f}/s", at_least=_LEAST),
+        Line(key=f"{door} p99", words="an answer then, p99", unit="{:.3f} s"),
+        Line(key=f"{door} asked p50", words=f"an answer at {_ASKED} a second, p50", unit="{:.3f} s"),
+        Line(key=f"{door} asked p99", words=f"an answer at {_ASKED} a second, p99", unit="{:.3f} s", at_most=_P99),
     )
 
 
-def _report(ended: Ended) -> None:
-    print(f"{ended.name} ended with status {ended.status}: this run is worth nothing")
-
-
-if __name__ == "__main__":
-    _main()
+DOORS = Figure(
+    name="doors",
+    about=f"""{_CONNECTIONS} kept-alive connections each make one send after the other for {_SECONDS:g} seconds, to
+users of their own, for a far-off time, so that nothing but the accepting works; then {_ASKED} a second are asked for.
+While one transaction commits, what comes meanwhile gathers for the next: the faster it is asked, the fewer commits a
+send costs.""",
+    measure=_measure,
+    runs=3,
+    lines=(*_lines("drop-in", "sends at the drop-in door"), *_lines("own", "sends at `/v1/jobs`")),
+)

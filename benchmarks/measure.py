@@ -6,16 +6,26 @@ The sender's own log is not asked. The sandbox writes down when the last byte of
 import os
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pushjobs import clock
 from pushjobs.sandbox import SandboxClient
 
-__all__ = ["Figures", "Load", "Spent", "cpu_spent", "figures", "wait_for_all", "workers_memory"]
+__all__ = [
+    "Arrived",
+    "Load",
+    "Spent",
+    "arrivals",
+    "arrived_between",
+    "cpu_spent",
+    "lateness",
+    "share",
+    "wait_for_all",
+    "workers_memory",
+]
 
 PROCESSES = 4
 """Processes that send, on either side."""
@@ -52,26 +62,19 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What one side did with one load.
+class Arrived:
+    """How one side sent one load, each message once.
 
     `steady`: sends a second between the tenth and the ninetieth percentile of arrivals; `whole`: between the first
     and the last. `cpu_us`: microseconds of processor time a send, by process. `others`: the share of the machine that
     went to processes which are no part of this; where it is not small, the rates say more about them than about us.
     """
 
-    messages: int
-    accepted: int
-    repeats: int
     steady: float
     whole: float
     peak: int
     cpu_us: dict[str, float]
     others: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figures as JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,23 @@ class Spent:
 
     seconds: dict[str, float]
     others: float
+
+
+def share(sorted_values: Sequence[float], percent: float) -> float:
+    """Return the value that so many percent of the sorted values do not exceed."""
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * percent / 100))]
+
+
+def lateness(sandbox: SandboxClient, moments: Mapping[str, float]) -> list[float]:
+    """Return the seconds from each user's moment to the arrival at the sandbox, sorted."""
+    return sorted(
+        entry.arrived_at - moments[entry.touser] for entry in sandbox.all_received() if entry.touser in moments
+    )
+
+
+def arrived_between(sandbox: SandboxClient, since: float, until: float) -> int:
+    """Return how many sends arrived between two moments."""
+    return sum(since <= entry.arrived_at < until for entry in sandbox.all_received())
 
 
 def wait_for_all(sandbox: SandboxClient, messages: int) -> None:
@@ -93,15 +113,17 @@ def wait_for_all(sandbox: SandboxClient, messages: int) -> None:
         clock.pause(_LOOK_SECONDS)
 
 
-def figures(sandbox: SandboxClient, messages: int, spent: Spent) -> Figures:
-    """Read what arrived."""
+def arrivals(sandbox: SandboxClient, messages: int, spent: Spent) -> Arrived:
+    """Read what arrived.
+
+    Raises RuntimeError where not everything arrived, or something twice: no figure makes up for that.
+    """
     arrived = sorted(entry.arrived_at for entry in sandbox.all_received() if entry.errcode == 0)
     tenths = statistics.quantiles(arrived, n=10)
     summary = sandbox.summary()
-    return Figures(
-        messages=messages,
-        accepted=summary.accepted,
-        repeats=summary.repeats,
+    if summary.repeats or summary.accepted != messages:
+        raise RuntimeError(f"{summary.accepted} of {messages} arrived, {summary.repeats} of them twice")
+    return Arrived(
         steady=len(arrived) * 0.8 / (tenths[-1] - tenths[0]),
         whole=(len(arrived) - 1) / (arrived[-1] - arrived[0]),
         peak=summary.peak_per_second,
@@ -112,10 +134,11 @@ def figures(sandbox: SandboxClient, messages: int, spent: Spent) -> Figures:
 
 @contextmanager
 def cpu_spent() -> Iterator[Callable[[], Spent]]:
-    """Yield what tells the processor time spent since, by this process's descendants and by everybody else."""
+    """Yield what tells the processor time spent since, by this process, its descendants and everybody else."""
     before, machine_before, began = _cpu_seconds(), _machine_seconds(), clock.monotonic()
 
     def since() -> Spent:
+        # A process that ended meanwhile counts for whoever waited for it.
         seconds = {name: total - before[name] for name, total in _cpu_seconds().items()}
         # The machine's total includes what a hypervisor gave to its other guests.
         others = _machine_seconds() - machine_before - sum(seconds.values())
@@ -145,14 +168,15 @@ def _machine_seconds() -> float:
 
 
 def _cpu_seconds() -> defaultdict[str, float]:
-    """Add up user and system time of every process below this one, those already reaped included."""
+    """Add up user and system time of this process and every one below it, those already reaped included."""
     processes = {int(path.name): path for path in Path("/proc").iterdir() if path.name.isdigit()}
     stats = {pid: stat for pid, path in processes.items() if (stat := _stat(path)) is not None}
     seconds: defaultdict[str, float] = defaultdict(float)
     for pid, stat in stats.items():
-        if pid != os.getpid() and _descends(pid, stats):
+        role = "benchmark" if pid == os.getpid() else _role(processes[pid])
+        if role == "benchmark" or _descends(pid, stats):
             # user, system, and the same of children that were waited for
-            seconds[_role(processes[pid])] += sum(int(field) for field in stat[11:15]) / _TICKS
+            seconds[role] += sum(int(field) for field in stat[11:15]) / _TICKS
     return seconds
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from benchmarks.measure import DAILY_QUOTA, PROCESSES, RATE_PER_SECOND, Figures, Load, cpu_spent, figures, wait_for_all
+from benchmarks.measure import DAILY_QUOTA, PROCESSES, RATE_PER_SECOND, Arrived, Load, arrivals, cpu_spent, wait_for_all
 from pushjobs import clock, settings
 from pushjobs.local.daemon import wait_until
 from pushjobs.local.directory import Installation
@@ -25,7 +25,7 @@ _PUBLISHED_PER_SECOND = 500
 _READY_SECONDS = 30.0
 
 
-def measure_plain(load: Load, directory: Path) -> Figures:
+def measure_plain(load: Load, directory: Path) -> Arrived:
     """Publish the messages as ETA tasks for one moment, and count what the sandbox receives from then on."""
     installation = Installation(directory)
     with ValkeyServer(installation) as valkey, SandboxProcess() as sandbox:
@@ -45,7 +45,7 @@ def measure_plain(load: Load, directory: Path) -> Figures:
             with cpu_spent() as spent:
                 wait_for_all(sandbox.client, load.messages)
                 cpu = spent()
-        return figures(sandbox.client, load.messages, cpu)
+        return arrivals(sandbox.client, load.messages, cpu)
 
 
 def _publish(app: Celery, messages: int) -> None:
