@@ -4,6 +4,7 @@ import base64
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from pushjobs.local.servers import EmbeddedServers
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxProcess
 from pushjobs.settings import Settings
-from tests.databases import empty_database, make_template
+from tests.databases import Databases
 from tests.scheduling import Together
 
 APPID = "wxsandbox00000000"
@@ -30,22 +31,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[EmbeddedServers]:
-    """A PostgreSQL and a Valkey of this test process, with our tables in a database to copy from."""
+    """A PostgreSQL and a Valkey of this test process."""
     with (
         tempfile.TemporaryDirectory(prefix="pushjobs-tests-") as directory,
         # Durability is what the crash tests test, on servers of their own; here it would only cost time.
         EmbeddedServers(Installation(Path(directory)), {"fsync": "off", "synchronous_commit": "off"}) as running,
     ):
-        make_template(running)
         yield running
 
 
+@pytest.fixture(scope="session")
+def databases(servers: EmbeddedServers) -> Iterator[Databases]:
+    """Databases with our tables."""
+    with closing(Databases(servers)) as made:
+        yield made
+
+
 @pytest.fixture
-def environment(servers: EmbeddedServers) -> Iterator[dict[str, str]]:
+def environment(servers: EmbeddedServers, databases: Databases) -> Iterator[dict[str, str]]:
     """The environment of a process on an empty database and a Redis that holds paces at most."""
     _empty(servers)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PUSHJOBS_")}
-    with empty_database(servers) as database_url:
+    with databases.empty() as database_url:
         yield kept | {
             "PUSHJOBS_DIRECTORY": str(servers.installation.path),
             "PUSHJOBS_DATABASE_URL": database_url,

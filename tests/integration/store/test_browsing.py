@@ -10,11 +10,10 @@ import pytest
 
 from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState
-from pushjobs.local.servers import EmbeddedServers
 from pushjobs.store import browsing
 from pushjobs.store.browsing import Order, Run, Wanted, order_of
 from pushjobs.store.database import Database
-from tests.databases import empty_database
+from tests.databases import Databases
 from tests.integration.store.shelf import Shelf
 
 ROWS = 600
@@ -39,9 +38,9 @@ BEGIN = clock.now().replace(microsecond=0)
 
 
 @pytest.fixture(scope="module")
-def filled(servers: EmbeddedServers) -> Iterator[Shelf]:
+def filled(databases: Databases) -> Iterator[Shelf]:
     """Six hundred jobs of all kinds; the tests only read."""
-    with empty_database(servers) as url, closing(Database(url)) as database:
+    with databases.new() as url, closing(Database(url)) as database:
         shelf = Shelf(database)
         shelf.execute(FILL, app_no=shelf.bucket.app_no, rows=ROWS, begin=BEGIN)
         yield shelf

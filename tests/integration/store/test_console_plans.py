@@ -10,12 +10,11 @@ from sqlalchemy import Connection, event
 from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState
 from pushjobs.domain.lifecycle import Transition
-from pushjobs.local.servers import EmbeddedServers
 from pushjobs.store import audit, browsing, choosing
 from pushjobs.store.browsing import Order, Place, Run, Wanted, order_of
 from pushjobs.store.choosing import Whose
 from pushjobs.store.database import Database
-from tests.databases import empty_database
+from tests.databases import Databases
 from tests.integration.store.shelf import Shelf
 from tests.integration.store.test_query_plans import FILL, Plan
 
@@ -24,9 +23,9 @@ RUN = Run(run_no=7, first=JobId(20_000), last=JobId(40_000))
 
 
 @pytest.fixture(scope="module")
-def filled(servers: EmbeddedServers) -> Iterator[Shelf]:
+def filled(databases: Databases) -> Iterator[Shelf]:
     """Fifty thousand jobs in mixed states, some sessions and lines; the tests only read."""
-    with empty_database(servers) as url, closing(Database(url)) as database:
+    with databases.new() as url, closing(Database(url)) as database:
         shelf = Shelf(database)
         shelf.execute(FILL, app_no=shelf.bucket.app_no, rows=ROWS)
         # Most are of another template, and what is asked for is rare: that is when an index would be left aside.

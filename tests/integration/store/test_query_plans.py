@@ -10,7 +10,6 @@ from sqlalchemy import ClauseElement, Connection, event, text
 from pushjobs import clock
 from pushjobs.domain.job import JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
-from pushjobs.local.servers import EmbeddedServers
 from pushjobs.store import (
     census,
     erasing,
@@ -28,7 +27,7 @@ from pushjobs.store import (
 )
 from pushjobs.store.database import Database, as_json
 from pushjobs.store.jobs import Filter
-from tests.databases import empty_database
+from tests.databases import Databases
 from tests.integration.store.shelf import Shelf
 
 ROWS = 50_000
@@ -53,9 +52,9 @@ SELECT :app_no, (SELECT min(template_no) FROM pushjobs.templates),
 
 
 @pytest.fixture(scope="module")
-def filled(servers: EmbeddedServers) -> Iterator[Shelf]:
+def filled(databases: Databases) -> Iterator[Shelf]:
     """Fifty thousand jobs in mixed states, with statistics; the tests only read, so one such shelf serves them all."""
-    with empty_database(servers) as url, closing(Database(url)) as database:
+    with databases.new() as url, closing(Database(url)) as database:
         shelf = Shelf(database)
         shelf.execute(FILL, app_no=shelf.bucket.app_no, rows=ROWS)
         shelf.execute("ANALYZE pushjobs.jobs, pushjobs.apps, pushjobs.templates")
