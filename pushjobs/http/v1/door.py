@@ -1,6 +1,7 @@
 """The whole of `/v1` as one door: its routes, its page, and their end."""
 
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 
 from fastapi import APIRouter
@@ -29,12 +30,18 @@ class OwnApi:
     def door(self) -> APIRouter:
         """Return everything as routes."""
         router = self._serving.door(ROUTES)
-        router.routes.extend(pages(ROUTES).routes)
+        router.routes.extend(_pages().routes)
         return router
 
     def close(self) -> None:
         """End the threads, when they have done what they have in hand."""
         self._capacity.close()
+
+
+@cache
+def _pages() -> APIRouter:
+    """Write the pages once a process: it takes as long as all the rest of the doors."""
+    return pages(ROUTES)
 
 
 def problem_of(status: HTTPStatus, headers: Mapping[str, str] | None) -> Response:
