@@ -42,10 +42,11 @@ def told(text: str) -> set[str]:
 
 
 def types_on_the_page() -> Iterator[str]:
-    """Yield the names of types that signatures and tables have."""
-    for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+    """Yield the names of types that signatures and tables have, up to what is for tests, and the errors."""
+    [page, *_] = re.split(r"^## pushjobs\.(?:testing|errors)$", PAGE, flags=re.MULTILINE)
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         yield from re.findall(r"\b[A-Z]\w+", code)
-    for row in re.findall(r"^\| `\w+` \| `([^`]+)` \|", PAGE.partition("\n## pushjobs.errors")[0], re.MULTILINE):
+    for row in re.findall(r"^\| `\w+` \| `([^`]+)` \|", page, re.MULTILINE):
         yield from re.findall(r"\b[A-Z]\w+", row)
 
 
