@@ -9,7 +9,7 @@ WORKDIR /source
 # By themselves, so that a change of ours does not install them anew.
 COPY requirements.lock ./
 RUN pip install --require-hashes --requirement requirements.lock
-COPY pyproject.toml README.md LICENSE beat_schedule.py ./
+COPY pyproject.toml README.md LICENSE NOTICE beat_schedule.py ./
 COPY pushjobs pushjobs
 COPY workers workers
 COPY examples examples
@@ -23,6 +23,9 @@ RUN ln -s "$(python -P -c 'import importlib.util as find; print(*find.find_spec(
     /opt/pushjobs/workers
 
 FROM python:3.13.16-slim-bookworm
+LABEL org.opencontainers.image.title="pushjobs" \
+      org.opencontainers.image.description="Scheduled push for WeChat Mini Programs" \
+      org.opencontainers.image.licenses="Apache-2.0 AND 0BSD AND MIT"
 # A number and not a name, so that a cluster which forbids root can see that it is none.
 RUN groupadd --system --gid 10001 pushjobs \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/pushjobs --shell /usr/sbin/nologin pushjobs \

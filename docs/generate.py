@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from docs import commands, coverage, http_api, log_lines
+from docs import commands, coverage, http_api, log_lines, python_api
 from pushjobs.app_settings import AppSettings
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
@@ -247,6 +247,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "metrics.md": metrics_page,
     REFERENCE / "cli.md": lambda: _page("The command line", *commands.lines(_table)),
     REFERENCE / "events.md": events_page,
+    REFERENCE / "python.md": lambda: _page("In Python", *python_api.lines(_table)),
 }
 """The generated pages: where each stands, and what writes it."""
 

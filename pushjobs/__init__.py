@@ -38,12 +38,14 @@ __all__ = [
 
 
 def connect(directory: str | Path | None = None) -> "Producer":
-    """Return the verbs of application code, connected as the environment says; opens nothing until first used.
+    """Return the verbs of application code, connected as the environment says; opens no connection until first used.
 
-    Close it, or use it as a context manager, where the process goes on without it.
+    One for each process is enough: share it between threads, make it after a fork. Close it, or use it as a context
+    manager, where the process goes on without it.
 
-    `directory` stands in for PUSHJOBS_DIRECTORY. Raises NotRunning when no address is set and nothing runs there,
-    Misconfigured when a setting is missing or wrong. It never starts a server.
+    `directory` stands in for PUSHJOBS_DIRECTORY: that of an installation on this machine, whose servers and keys are
+    used for what the environment does not set. Raises NotRunning when no address is set and nothing runs there,
+    Misconfigured when a setting is missing or wrong. It never starts a server: `pushjobs up` does.
     """
     from pushjobs import runtime, settings  # noqa: PLC0415 - as in __getattr__
 

@@ -17,7 +17,10 @@ __all__ = ["Checked", "check"]
 
 @dataclass(slots=True)
 class Checked:
-    """What `check` found: the `rows` it looked at, how many of them are `sound`, and all `faults` of the others."""
+    """What `check` found: how many `rows` it looked at, how many of them are `sound`, and all `faults` of the others.
+
+    The first 100,000 faults are listed; `faults.total` counts them all.
+    """
 
     rows: int = 0
     sound: int = 0

@@ -27,7 +27,7 @@ _NAMES = ("touser", "template_id", "credits", "standing")
 
 @dataclass(slots=True)
 class Granted:
-    """What `grant_many` did: rows written, and rows `rejected`."""
+    """What `grant_many` did: how many rows it `granted`, and the rows `rejected`, listed as in a `Report`."""
 
     granted: int = 0
     rejected: Rejected = field(default_factory=Rejected)

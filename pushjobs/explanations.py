@@ -7,7 +7,6 @@ figures in them, times in the app's zone.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from pushjobs.delivery.charging import Rules
 from pushjobs.domain.backoff import MAX_ATTEMPTS
@@ -16,31 +15,11 @@ from pushjobs.domain.job import DoubtPolicy, Job, JobState, Lane, OnQuota, Reaso
 from pushjobs.domain.moment import QuietHours, next_day_at, quota_day
 from pushjobs.domain.pause import Pause, PauseReason
 from pushjobs.domain.receipt import ReceiptState
+from pushjobs.domain.rule import Rule
 from pushjobs.store.inspecting import MOST_COUNTED, Facts
 from pushjobs.wechat.errcodes import meaning
 
-__all__ = ["Case", "Explanation", "Rule", "explain"]
-
-
-class Rule(StrEnum):
-    """What holds a job."""
-
-    NOT_DUE = "not_due"
-    PAUSED = "paused"
-    RUN = "run"
-    BREAKER = "breaker"
-    APP_BUDGET = "app_budget"
-    QUIET_HOURS = "quiet_hours"
-    QUOTA = "quota"
-    USER_BUSY = "user_busy"
-    CONSENT = "consent"
-    PACE = "pace"
-    RETRY = "retry"
-    KEY = "key"
-    DEADLINE = "deadline"
-    UNDER_WAY = "under_way"
-    IN_DOUBT = "in_doubt"
-    CLOSED = "closed"
+__all__ = ["Case", "Explanation", "explain"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

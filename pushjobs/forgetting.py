@@ -26,7 +26,10 @@ _AT_ONCE = 1000
 
 @dataclass(slots=True)
 class Forgotten:
-    """What was done: jobs erased, `cancelled` among them, and jobs `under_way`, which end first."""
+    """What was done, in counts: `users` forgotten, `jobs` of theirs erased, and `cancelled` among those.
+
+    `under_way`: jobs that are being sent this moment; they end first, and are erased within seconds.
+    """
 
     users: int = 0
     jobs: int = 0

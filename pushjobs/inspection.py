@@ -18,8 +18,9 @@ from pushjobs.domain.message import read_touser
 from pushjobs.domain.moment import SHANGHAI, next_day_at, next_midnight, quota_day
 from pushjobs.domain.pause import paused_templates
 from pushjobs.domain.receipt import PushState
+from pushjobs.domain.rule import Rule
 from pushjobs.errors import NotFound
-from pushjobs.explanations import Case, Rule, explain
+from pushjobs.explanations import Case, explain
 from pushjobs.pace import Limit
 from pushjobs.request import Terms
 from pushjobs.store import budgets, events, inspecting, jobs, paces, pauses, pushes, templates
@@ -40,7 +41,7 @@ _WAITING = {JobState.SCHEDULED, JobState.RELEASED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """Why a job is where it is.
+    """Why a `job` is where it is, its `state`, this moment.
 
     `rule`: what holds it; `words`: the same in English, with the figures. `when`: the moment it is tried next, as
     things stand; None where that is not known, or the job is closed. `place`: jobs of its app and lane that go before

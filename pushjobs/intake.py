@@ -59,12 +59,12 @@ _OPTIONS: dict[str, Any] = {
 
 
 def register(app: Celery, directory: str | Path | None = None) -> None:
-    """Let the app enqueue jobs: its `pushjobs.send` tasks go, encrypted, to our queue on the app's own broker.
+    """Let the Celery application `app` enqueue jobs: its `pushjobs.send` tasks go, encrypted, to our queue.
 
-    The task's keyword arguments are those of `Producer.send`. Celery's `eta` and `countdown` are taken as `time`, its
-    `expires` as the job's. There is no result: the job counts as accepted once our worker has committed it, under the
-    task's id as idempotency key unless it has another. What can be seen at once to be wrong raises InvalidInput from
-    `send_task`; the rest our worker refuses, with an event.
+    The broker is the app's own. The task's keyword arguments are those of `Producer.send`. Celery's `eta` and
+    `countdown` are taken as `time`, its `expires` as the job's. There is no result: the job counts as accepted once our
+    worker has committed it, under the task's id as idempotency key unless it has another. What is seen to be wrong at
+    once raises InvalidInput from `send_task`; the rest our worker refuses, with an event.
 
     `directory` stands in for PUSHJOBS_DIRECTORY. Raises Misconfigured when the encryption key is missing or wrong.
     """

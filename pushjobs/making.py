@@ -69,6 +69,6 @@ def described(job_id: JobId, request: Request, terms: Terms, *, client: Client |
 
 
 def accepted(job: Job, *, since: float) -> JobsAccepted:
-    """Say that a job is stored which was asked for at `since`."""
+    """Say that a job is stored which was asked for at `since`, on the process's monotonic clock."""
     followed = Followed(job.id, job.lane, job.template_id, job.time)
     return JobsAccepted(appid=job.appid, jobs=[followed], since=since, at=clock.monotonic())

@@ -60,7 +60,10 @@ class AppNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteNow:
-    """A minute: what became of jobs, and how late calls left; quantiles are None where no call did."""
+    """A minute: what became of jobs, and how late calls left.
+
+    `calls` left in it; `p50` and `p99`: seconds of lateness, None where no call left.
+    """
 
     minute: datetime
     became: Mapping[Transition, int]

@@ -81,7 +81,7 @@ class Permitted:
         return self._verbs.app(app.app.appid).accept_batch(judged)
 
     def get(self, job_id: JobId) -> Job:
-        """Return a job."""
+        """Return a job; raises NotFound where there is none that the client may see."""
         job = self._verbs.get(job_id)
         if not self._client.may(appid=job.appid, template_id=job.template_id):
             raise NotFound(f"there is no job {job_id}")
@@ -352,7 +352,7 @@ class PermittedCampaigns:
         return app.audiences.put(read_name(name), reading())
 
     def delete_audience(self, appid: object, name: str) -> None:
-        """Delete an audience."""
+        """Delete an audience; raises NotFound, NotPermitted where the client is kept to some templates."""
         app = self._app(appid)
         self._require_whole()
         try:

@@ -55,12 +55,15 @@ _BEYOND_IDS = 2**53
 
 
 class Producer:
-    """Accepts jobs and changes them; safe to share between threads.
+    """Accepts jobs and changes them; `connect` returns one. Safe to share between threads, not between processes.
 
-    What names no `appid` is for one app, the environment's; `app` returns the same verbs for another one. A job's
-    number is enough, whichever app it is of.
+    What names no `appid` is for one app, the environment's; `app` returns the same verbs for another one. A `job_id` is
+    enough, whichever app the job is of. `touser` is a user's open id, `template_id` WeChat's id of a template. A
+    `session` is a transaction of the caller's own on our database (SQLAlchemy's `Session`, `scoped_session` or
+    `Connection`): what is accepted within it commits with it, or not at all, and leaves with the first tick after that.
 
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
+    Whatever raises has changed nothing, unless the method says otherwise.
     """
 
     def __init__(  # noqa: PLR0913 - what the verbs use
@@ -97,15 +100,12 @@ class Producer:
         self._closing.close()
 
     def owns(self, close: Callable[[], None]) -> Self:
-        """Have `close` called when this is closed; return this."""
+        """Have `close` called when this is closed; return this. For `connect`."""
         self._closing.callback(close)
         return self
 
     def app(self, appid: str) -> "Producer":
-        """Return the same verbs for another app of the installation; raises InvalidInput where it is none.
-
-        What it returns need not be closed: the connections are this one's.
-        """
+        """Return the same verbs for the app `appid`, over these connections; raises InvalidInput where it is none."""
         self._parts(appid)
         parts = self._parts
         return self._like(lambda other: parts(appid if other is None else other), self._client)
@@ -117,8 +117,9 @@ class Producer:
     def send(self, *, session: CallersSession | None = None, **arguments: Unpack[JobArguments]) -> Job:
         """Schedule one push, for now unless `time` says later; return its job.
 
-        Raises InvalidInput (nothing was stored), or KeyReused when the idempotency key stands for another body. The
-        same key with the same body returns the job it made the first time.
+        `arguments` are those of `JobArguments`, by their names. Raises InvalidInput with field, fault and rule (nothing
+        was stored); KeyReused, one of its kind, when the idempotency key stands for another body. The same key with the
+        same body returns the job it made the first time.
         """
         return self.accept(arguments, session=session).job
 
@@ -144,11 +145,11 @@ class Producer:
         return AcceptedJob(job, is_known=False)
 
     def send_many(self, rows: Iterable[Mapping[str, Any]], *, session: CallersSession | None = None) -> Report:
-        """Schedule many pushes, each row the keyword arguments of `send`; any iterable, streamed in chunks.
+        """Schedule many pushes; `rows` is any iterable of mappings with `send`'s arguments, streamed by 5,000.
 
-        A bad row is reported with its number and refused, the good ones are accepted. Each chunk is one transaction
-        (with `session=`, all are the caller's): if the iterable raises, the chunks before stay. An iterable without a
-        row is refused. The lane is bulk unless a row says otherwise.
+        A bad row is reported with its number, from 1, and refused; the good ones are accepted. Each 5,000 are one
+        transaction (with `session=`, all are the caller's): if the iterable raises, those before stay. Raises
+        InvalidInput for no row at all. The lane is bulk unless a row says otherwise; all leaves with ticks.
         """
         if not isinstance(rows, Iterable):
             raise InvalidInput("rows", f"is no iterable ({type(rows).__name__})", "give a row for each push")
@@ -172,11 +173,18 @@ class Producer:
         return [refused[number] if number in refused else outcomes[number] for number in range(len(rows))]
 
     def check(self, rows: Iterable[Mapping[str, Any]]) -> Checked:
-        """Look through rows as `send_many` takes them, and report all faults of each; nothing is stored or sent."""
+        """Look through `rows` as `send_many` takes them, and report all faults of each; nothing is stored or sent.
+
+        Of keys that stand for another body it says nothing, nor is WeChat asked about texts. Raises InvalidInput for
+        no row at all.
+        """
         return check(rows, lambda appid: self._parts(appid).terms)
 
     def store_content(self, *, openid: str | None = None, **arguments: Unpack[ContentArguments]) -> StoredContent:
         """Store a content once for many jobs, which name it as `content=` in place of template, data and page.
+
+        `arguments` are those of `ContentArguments`, by their names. It is kept while a job names it, and 30 days at
+        least (PUSHJOBS_RETENTION_DAYS). Raises InvalidInput, as `send` does for a message.
 
         Where the template's texts are checked by WeChat, that is done here, once, for the user `openid`: one who was
         in the Mini Program within the last two hours, a colleague say. It is not stored.
@@ -191,12 +199,12 @@ class Producer:
         return StoredContent(appid=appid, content_no=number, template_no=template_no, content=content)
 
     def get(self, job_id: int) -> Job:
-        """Return a job; raises NotFound."""
+        """Return the job `job_id`; raises NotFound, also when it is closed for longer than jobs are kept."""
         with self._database.transaction() as connection:
             return self._get(connection, JobId(job_id))
 
     def history(self, job_id: int) -> list[stored.Happening]:
-        """Return what happened to a job beyond the happy path, oldest first; raises NotFound."""
+        """Return what happened to the job `job_id` beyond the happy path, oldest first; raises NotFound."""
         with self._database.transaction() as connection:
             self._get(connection, JobId(job_id))
             return stored.history(connection, JobId(job_id))
@@ -214,10 +222,12 @@ class Producer:
         before: int | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Return the newest jobs that match everything given, at most `limit` (up to 1,000).
+        """Return the app's newest jobs that match everything given, at most `limit` (1 to 1,000), the newest first.
 
-        `due_after` and `due_before`, written as `time` is, bound when a job is tried next, or was last. `template_ids`:
-        of any of these templates. `before`: the number of a job, for those made before it, the next page.
+        `reference` and `touser` as they were sent; `state` a `JobState` or its name; `template_id` or, for any of
+        several, `template_ids`. `due_after` (included) and `due_before` (excluded), written as `time` is, bound when a
+        job is tried next, or was last. `before`: the number of a job, for those made before it, the next page. Raises
+        InvalidInput for a filter that cannot be read.
         """
         if not 0 < limit <= _MOST_FOUND:
             raise InvalidInput("limit", f"is {limit}", f"it is between 1 and {_MOST_FOUND}")
@@ -240,9 +250,11 @@ class Producer:
         due_before: object = None,
         template_ids: Collection[str] | None = None,
     ) -> int:
-        """Cancel one job, or every job that matches (as in `find`) and has not been begun; return how many.
+        """Cancel the job `job_id`, or every job that matches and that nobody has begun to send; return how many.
 
-        One job by its number: raises NotFound, or NotPossible when it was begun or is closed.
+        The filters `reference`, `touser`, `template_id`, `due_after`, `due_before` and `template_ids` are those of
+        `find`; all that are given must match. With none, or `template_ids` alone, InvalidInput is raised. One job by
+        its number: raises NotFound, or NotPossible when it was begun or is closed.
         """
         if job_id is not None:
             with self._database.transaction() as connection:
@@ -261,9 +273,10 @@ class Producer:
             return stored.cancel_matching(connection, wanted)
 
     def reschedule(self, job_id: int, *, time: object, expires: object = None) -> Job:
-        """Move a job that nobody has begun to another time; its deadline moves along unless `expires` is given.
+        """Move the job `job_id`, which nobody has begun to send, to another `time`; return it as it is then.
 
-        Raises NotFound, NotPossible when it was begun or is closed, InvalidMoment for an unreadable time.
+        Written as in `send`; its deadline moves along unless `expires` is given. Raises NotFound, NotPossible when it
+        was begun or is closed, InvalidMoment.
         """
         with self._database.transaction() as connection:
             job = self._get(connection, JobId(job_id))
@@ -276,50 +289,56 @@ class Producer:
             return self._get(connection, job.id)
 
     def why(self, job_id: int) -> Why:
-        """Say why a job is where it is, which rule holds it, and when it will be tried next; raises NotFound."""
+        """Say why the job `job_id` is where it is, which rule holds it, and when it is tried next; raises NotFound."""
         return self._parts(self.get(job_id).appid).inspection.why(job_id)
 
     def grant(self, touser: str, template_id: str, credits: int = 1, *, standing: bool = False) -> None:  # noqa: A002 - the house's word
-        """Note that the user said yes to so many of the template's messages; with `standing`, to all of them."""
+        """Note that the user `touser` said yes to `credits` (1 to 1,000) more of the template's messages.
+
+        With `standing`, to all of them; `credits` then does not matter. Raises InvalidInput.
+        """
         self._parts(None).ledger.grant(touser, template_id, credits, standing=standing)
 
     def grant_many(self, rows: Iterable[Mapping[str, Any]]) -> Granted:
-        """Grant from many rows of `grant`'s arguments, any iterable; a bad row is refused with its number."""
+        """Grant from `rows`, any iterable of mappings with `grant`'s arguments; bad ones are refused by number."""
         return self._parts(None).ledger.grant_many(rows)
 
     def revoke(self, touser: str, template_id: str) -> None:
-        """Note that the user takes back every consent to the template's messages."""
+        """Note that `touser` takes back every consent to the template's messages; raises InvalidInput."""
         self._parts(None).ledger.revoke(touser, template_id)
 
     def consent(self, touser: str) -> Mapping[str, Consent]:
-        """Return what is known of the user's consents, by template id."""
+        """Return what the ledger knows of the consents of `touser`, by template id; empty: nothing."""
         return self._parts(None).ledger.read(touser)
 
     def map_template(
         self, legacy_id: str, template_id: str, keywords: Mapping[str, str | None], *, shorten: bool = False
     ) -> None:
-        """Have messages of a legacy template sent as a subscribe template's: {"keyword1": "thing1", "keyword2": None}.
+        """Have messages of the legacy template `legacy_id` sent as those of the subscribe template `template_id`.
 
-        A keyword that becomes None is left out. With `shorten` a text too long for its `thing` or `name` is cut, with
-        an ellipsis; else it is refused. Other processes follow within a minute. Raises InvalidInput.
+        `keywords` says which keyword becomes which: {"keyword1": "thing1", "keyword2": None}; one that becomes None is
+        left out. With `shorten` a text too long for its `thing` or `name` is cut, with an ellipsis; else it is refused.
+        Other processes follow within a minute; jobs that were accepted before stay as they are. Raises InvalidInput.
         """
         self._parts(None).mappings.put(legacy_id, template_id, keywords, shorten=shorten)
 
     def unmap_template(self, legacy_id: str) -> None:
-        """Have messages of a legacy template translated no longer; raises NotFound where they were not."""
+        """Translate messages of the legacy template `legacy_id` no longer; raises NotFound where they were not."""
         self._parts(None).mappings.take_away(legacy_id)
 
     def exchange_code(self, code: str, *, with_session_key: bool = False) -> Login:
-        """Return the open id of the user whom a code of `wx.login` stands for; a code is good once, for five minutes.
+        """Return the user whom a `code` of `wx.login` stands for; a code is good once, for five minutes.
 
-        The session key is stored nowhere, and returned only where it is asked for. Raises CallRefused, Unreachable.
+        The session key is stored nowhere, and returned only with `with_session_key`. Raises CallRefused for a code that
+        is wrong, used or too old, Unreachable when WeChat does not answer.
         """
         return self._parts(None).exchange_code(code, with_session_key=with_session_key)
 
     def forget(self, *tousers: str) -> Forgotten:
-        """Forget users: what waits for them is cancelled, and open ids, contents, consents and form ids are gone.
+        """Forget users: what waits for `tousers` is cancelled; open ids, contents, consents and form ids are gone.
 
-        States, times and counts stay. What is being sent this moment is let end, and erased within seconds.
+        States, times and counts stay. What is being sent this moment is let end, and erased within seconds. Raises
+        InvalidInput for what is no open id; after any error some may be forgotten, and it may be done again.
         """
         return self._parts(None).forgetting.forget(tousers)
 
@@ -330,15 +349,8 @@ class Producer:
 
     def _like(self, parts: Callable[[object], AppParts], client: Client | None) -> "Producer":
         sealer, lookup = self._sealer, self._lookup
-        return Producer(
-            self._database,
-            parts,
-            self._releaser,
-            campaigns=self.campaigns,
-            sealer=sealer,
-            lookup=lookup,
-            client=client,
-        )
+        database, releaser, campaigns = self._database, self._releaser, self.campaigns
+        return Producer(database, parts, releaser, campaigns=campaigns, sealer=sealer, lookup=lookup, client=client)
 
     def _accept(self, numbered: Iterable[tuple[int, Any]], session: CallersSession | None) -> dict[int, Outcome]:
         """Accept rows in one transaction, the caller's or one of their own."""

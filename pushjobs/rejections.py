@@ -12,7 +12,11 @@ MOST_LISTED = 100_000
 
 
 class Rejection(NamedTuple):
-    """A row of many that was refused: its number from 1, the field, and why."""
+    """A row of many that was refused, or one fault of it.
+
+    `row`: its number, from 1; `field`: the argument's path, such as `data.thing1`; `reason`: what is wrong and what is
+    allowed, without the value.
+    """
 
     row: int
     field: str
@@ -40,7 +44,7 @@ class Rejected(list[Rejection]):
 class Report:
     """What `send_many` did: jobs newly `accepted`, jobs `known` already by their idempotency key, rows `rejected`.
 
-    Of those the first 100,000 are listed; `rejected.total` counts them all.
+    The first two count. Of those rejected the first 100,000 are listed; `rejected.total` counts them all.
     """
 
     accepted: int = 0

@@ -51,18 +51,27 @@ _LONGEST_NAME = 200
 
 
 class ContentArguments(TypedDict, total=False):
-    """What a message says, in WeChat's words."""
+    """What a message says, in WeChat's words; what is None counts as left out."""
 
     template_id: str
+    """WeChat's id of the template. Needed, unless `content` is given."""
     data: Mapping[str, Any]
+    """Every keyword of the template and no other: `{"thing1": "text"}`, or `{"thing1": {"value": "text"}}`."""
     page: str | None
+    """Where the message leads, within the Mini Program, such as `pages/order?id=1`; without a leading slash."""
     miniprogram_state: str | MiniProgramState
+    """Which build the message opens: `formal` (the default), `trial`, `developer`."""
     lang: str | Lang
+    """The language of what WeChat writes around the message: `zh_CN` (the default), `en_US`, `zh_HK`, `zh_TW`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredContent:
-    """A content stored once, to be named by many jobs of its app as `content=`."""
+    """A content stored once, to be named by many jobs of its app as `content=`; what it holds is ours to know.
+
+    `appid`: that app; `content_no` and `template_no`: our numbers of the content and its template; `content`: what it
+    says, as it was read.
+    """
 
     appid: str
     content_no: int
@@ -71,20 +80,32 @@ class StoredContent:
 
 
 class JobArguments(ContentArguments, total=False):
-    """Everything a job can be asked for with."""
+    """Everything a job can be asked for with; what is None counts as left out."""
 
     touser: str
+    """The user's open id. Needed."""
     content: StoredContent
+    """What `store_content` returned, in place of `template_id`, `data`, `page`, `miniprogram_state` and `lang`."""
     form_id: str
+    """Legacy: the form or prepay id that the message uses up; it serves for 7 days."""
     form_id_kind: str | FormIdKind
+    """Legacy: `form` (the default; one message) or `prepay` (three)."""
     emphasis_keyword: str
+    """Legacy: the keyword that is shown large, such as `keyword1.DATA`."""
     time: Any
+    """`"2026-12-01 08:00:00"` in the app's zone, ISO 8601 with an offset, or an aware `datetime`; None: now."""
     expires: Any
+    """The deadline, a moment or a `timedelta` after `time`; None: 48 hours."""
     lane: str | Lane
+    """`urgent`, which is the default of `send`, or `bulk`, which is that of `send_many`."""
     idempotency_key: str
+    """1 to 200 printable characters; with the same arguments it makes one job, until 30 days after its deadline."""
     reference: str
+    """The caller's own, 1 to 200 printable characters, to find, cancel and move jobs by; not encrypted."""
     on_quota: str | OnQuota
+    """What is done when the user has had the day's messages: `defer` (the default) or `refuse`."""
     appid: str
+    """The app to send for; None: the one that is meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

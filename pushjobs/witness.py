@@ -73,7 +73,10 @@ class InFile:
         self._path = path
 
     def read(self) -> Sighting | None:
-        """Return what is kept; nothing where the file is not there, or a crash has left it in pieces."""
+        """Return what is kept; None where the file is not there, or a crash has left it in pieces.
+
+        Raises Unreachable where it is there and cannot be read.
+        """
         try:
             return _read(self._path.read_bytes())
         except FileNotFoundError:

@@ -40,10 +40,12 @@ _UNREACHED = (JobState.REFUSED, JobState.DEAD)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """A campaign as people see it. `audience` says which one it is, without user and password.
+    """A campaign as people see it, with its `key`, which never changes, and its `name`, which may.
 
-    `stored_audience`: the name of one that was uploaded; None: it is of another kind.
-    `next_at`: its next instant that is not planned yet; None: there is none.
+    It sends `content` as `template_id` of `appid` when `cron` says so in `zone`, by its `policies`. `audience` says
+    to whom, without user and password; `stored_audience`: the name of one that was uploaded, else None. `next_at`: its
+    next instant that is not planned yet; None: there is none. `is_declared`: it stands in code, and is changed there.
+    `created_at`, `changed_at`: of its definition; `paused_at`: since when it is held, None: it is not.
     """
 
     key: str
@@ -65,10 +67,11 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run is: `planned` users, `made` jobs, of which so many are in each state, and `remaining` to be closed.
+    """How far a `run` is: `planned` users, `made` jobs, of which so many are in each of `states`.
 
-    `refused` counts the refused by reason. `finishes_at`: when the last leaves, at the pace and the spread of this
-    moment; None: it is over, or cannot be known.
+    `remaining`: how many are still to be closed; None, as `planned`: the audience is not read yet. `refused` counts the
+    refused by reason. `finishes_at`: when the last leaves, at the pace and the spread of this moment; None: it is over,
+    or cannot be known.
     """
 
     run: Run
@@ -82,7 +85,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreached:
-    """A user whom a run did not reach, and why."""
+    """A user (`touser`, an open id) whom a run did not reach.
+
+    `job_id`: the job; `state`: refused or dead; `reason`: why; `errcode`: WeChat's answer, None where it was not asked;
+    `closed_at`: since when.
+    """
 
     job_id: int
     touser: str = field(repr=False)
@@ -93,7 +100,9 @@ class Unreached:
 
 
 class Campaigns:
-    """Campaigns of every app of the installation; safe to share between threads.
+    """Campaigns of every app of the installation, `push.campaigns`; safe to share between threads.
+
+    A `key` names a campaign for good, a `run_no` one of its runs.
 
     Every method raises Unreachable when PostgreSQL does not answer, and NotReady when our tables are not there.
     """
@@ -124,7 +133,8 @@ class Campaigns:
     def add(self, key: str, *, openid: str | None = None, **arguments: Unpack[CampaignArguments]) -> Campaign:
         """Define a campaign; its first instant is the first one from now on. Raises InvalidInput, and stores nothing.
 
-        Where WeChat judges the template's texts, a fixed content is judged here, once, for the user `openid`.
+        `key`: up to 64 of `a-z`, `0-9`, `-` and `_`, with a letter. `arguments` are those of `CampaignArguments`. Where
+        WeChat judges the template's texts, a fixed content is judged here, once, for the user `openid`.
         """
         definition = self._read(read_key(key), arguments, openid)
         new = self._row(definition, is_declared=False)
@@ -134,9 +144,9 @@ class Campaigns:
         return self.get(key)
 
     def edit(self, key: str, *, openid: str | None = None, **changes: Unpack[CampaignArguments]) -> Campaign:
-        """Change what is given of a campaign, None for the default; runs that have begun go on as they were.
+        """Change what is given in `changes`, None for the default; runs that have begun go on as they were.
 
-        Raises NotFound, NotPossible for one that stands in code, InvalidInput.
+        `openid` is as in `add`. Raises NotFound, NotPossible for one that stands in code, InvalidInput.
         """
         old = self._changeable(key)
         record = envelope.open_campaign(self._sealer, old.sealed, appid=old.appid, key=old.key)
@@ -154,7 +164,7 @@ class Campaigns:
             stored.retire(connection, old.campaign_no)
 
     def declare(self, declared: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Bring what is stored in line with the campaigns declared in code; return whether all could be taken.
+        """Bring what is stored in line with `declared`, the campaigns in code; return whether all could be taken.
 
         Whatever it is that one of them has wrong, an event tells, it stays as it was, and the others are taken.
         """
@@ -184,14 +194,14 @@ class Campaigns:
         return self._shown(self._find(key))
 
     def preview(self, key: str, count: int = 10) -> Sequence[Instant]:
-        """Return a campaign's next instants, with what clock changes do to them; at most 1,000. Raises NotFound."""
+        """Return a campaign's next `count` instants (1 to 1,000), with what clocks do to them; raises NotFound."""
         if not 0 < count <= _MOST_INSTANTS:
             raise InvalidInput("count", f"is {count}", f"it is between 1 and {_MOST_INSTANTS}")
         found = self._find(key)
         return list(islice(read_cron(found.cron, ZoneInfo(found.zone)).after(clock.now()), count))
 
     def runs(self, key: str, *, limit: int = 20) -> Sequence[Run]:
-        """Return a campaign's runs, the latest first; raises NotFound."""
+        """Return a campaign's latest runs, at most `limit` (1 to 1,000), the latest first; raises NotFound."""
         if not 0 < limit <= _MOST_RUNS:
             raise InvalidInput("limit", f"is {limit}", f"it is between 1 and {_MOST_RUNS}")
         with self._database.transaction() as connection:
@@ -224,18 +234,18 @@ class Campaigns:
         return self._progress(run, counts if are_all_there else run.counts)
 
     def counted(self, run: Run) -> Progress:
-        """Say how far a run is as it was counted last; asks nobody."""
+        """Say how far a `run` is as it was counted last; asks nobody."""
         return self._progress(run, run.counts)
 
     def pause(self, named: str | int) -> int:
-        """Hold a run's jobs by its number, or by a campaign's key all of its runs and its instants to come.
+        """Hold what is `named`: a run by its number, or by a campaign's key all of its runs and its instants to come.
 
         Returns how many runs are held; raises NotFound.
         """
         return self._hold(named, is_held=True)
 
     def resume(self, named: str | int) -> int:
-        """Let a run go on, or a campaign and all of its runs; instants that passed meanwhile are not made up for."""
+        """Let what is `named` go on, as `pause` has it; instants that passed meanwhile are not made up for."""
         return self._hold(named, is_held=False)
 
     def cancel(self, run_no: int) -> Run:
@@ -257,7 +267,7 @@ class Campaigns:
         return rehearse(self._database, found, read, parts, lookup=self._lookup, allow_private=self._allow_private)
 
     def test(self, key: str, touser: str, *, send: Callable[[Mapping[str, Any]], Job] | None = None) -> Job:
-        """Send what the next run would say to one user, now; where each has a content of its own, with the user's row.
+        """Send what the next run would say to `touser`, now; where each has a content of its own, by the user's row.
 
         One who is not in the audience gets the first row's. `send`: on whose behalf, everybody's unless given. Raises
         NotFound, InvalidInput, ContentUnfetched.

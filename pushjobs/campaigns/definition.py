@@ -28,25 +28,37 @@ __all__ = ["CampaignArguments", "Definition", "read_definition", "read_key", "st
 
 
 class CampaignArguments(TypedDict, total=False):
-    """Everything a campaign can be defined with.
+    """Everything a campaign can be defined with; `cron`, `template_id`, `audience` and `content` are needed.
 
-    `cron` in `zone` (the app's unless given) says when; `template_id` and `content` what, `audience` to whom.
     `spread`, `expires` and `grace` are spans: a `timedelta`, or a text such as "30m", "2h" or "1d".
     """
 
     name: str
+    """What people call it, up to 100 characters; the key unless given."""
     cron: str
+    """When: five fields (`"0 8 * * 1-5"`) or a nickname (`"@daily"`)."""
     zone: str
+    """The IANA name of the zone that `cron` is read in; the app's unless given."""
     appid: str
+    """The app to send for; None: the one that is meant."""
     template_id: str
+    """WeChat's id of the template."""
     audience: Mapping[str, Any]
+    """To whom: `{"file": …}`, `{"sql": …, "url": …}`, `{"iterable": "module:name"}` or `{"stored": NAME}`."""
     content: Mapping[str, Any]
+    """What it says: `data`, `page`, `lang`, `miniprogram_state`; `feed`, `shorten`."""
     lane: str | Lane
+    """`bulk` unless given."""
     spread: str | timedelta
+    """Over how long its jobs are spread from the instant on, up to a day; none unless given."""
     expires: str | timedelta
+    """How long after its moment a job is still worth sending, up to 30 days; 48 hours unless given."""
     on_quota: str | OnQuota
+    """What is done about a user who had the day's messages: `refuse` unless given."""
     missed: str | Missed
+    """What becomes of instants that passed while nothing ran: `skip` unless given."""
     grace: str | timedelta
+    """How late an instant is still run, up to 7 days; 10 minutes unless given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

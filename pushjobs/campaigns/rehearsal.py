@@ -35,7 +35,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What one user would be sent; the open id is cut after its first letters."""
+    """What one user would be sent: the `content`; the open id in `touser` is cut after its first letters."""
 
     touser: str
     content: Content = field(repr=False)
@@ -43,7 +43,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """So many users would be refused, or wait where `waits`, for a rule."""
+    """So many `users` would be refused for a `rule`, or wait where `waits`."""
 
     rule: str
     users: int
@@ -56,6 +56,7 @@ class Rehearsal:
 
     `users` are in the audience, each once; `repeated` rows named one again, `rejected` rows were none, by fault.
     `gets` of them would be sent the message; the others stand in `verdicts`. `held`: why nothing would leave at all.
+    `samples`: what the first three would be sent.
     """
 
     at: datetime

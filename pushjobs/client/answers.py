@@ -16,6 +16,7 @@ from pushjobs.client.bodies import MESSAGE_FIELDS, MOMENTS
 from pushjobs.domain.job import Job, JobId, JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.receipt import JobReceipt, ReceiptState
+from pushjobs.domain.rule import Rule
 from pushjobs.errors import (
     ContentRefused,
     ContentUnchecked,
@@ -148,7 +149,7 @@ def read_cancelled(value: Any) -> int:  # noqa: ANN401 - read from JSON
 def read_why(value: Any) -> "Why":  # noqa: ANN401 - read from JSON
     """Read why a job is where it is; raises PushJobsError where that is in words that are not known here."""
     # They live beside SQLAlchemy, which takes half a second to import: whoever only sends does without.
-    from pushjobs.inspection import Rule, Why  # noqa: PLC0415
+    from pushjobs.inspection import Why  # noqa: PLC0415
     from pushjobs.store.jobs import Happening  # noqa: PLC0415
 
     try:

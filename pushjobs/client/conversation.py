@@ -87,7 +87,7 @@ class Verbs:
         self._app = {} if appid is None else {"appid": appid}
 
     def send(self, arguments: Mapping[str, Any]) -> Conversation[Job]:
-        """Have a job made."""
+        """Have a job made; raises Unreachable where it is not known whether there is one."""
         named = arguments if arguments.get("appid") is not None else {**arguments, **self._app}
         body = written_job(named, uuid4().hex)
         told = yield from _ask(Request(method="POST", path="/v1/jobs", body=body))
@@ -100,7 +100,7 @@ class Verbs:
         raise Unreachable("an answer was lost, and the deadline has passed since: whether there is a job is not known")
 
     def send_many(self, rows: Iterable[Mapping[str, Any]]) -> Conversation[Report]:
-        """Have many jobs made, in as many batches as it takes."""
+        """Have many jobs made, in as many batches as it takes; raises InvalidInput for no row at all."""
         if not isinstance(rows, Iterable):
             raise InvalidInput("rows", f"is no iterable ({type(rows).__name__})", "give a row for each push")
         report = Report()

@@ -45,9 +45,9 @@ class _Sender:
     _verbs: Verbs
 
     def app(self, appid: str) -> Self:
-        """Return the same verbs for another app of the installation, over the same connections; it need not be closed.
+        """Return the same verbs for the app `appid`, over the same connections; what it returns need not be closed.
 
-        Whether it is one is found out when it is used.
+        Whether the installation has such an app is found out when it is used.
         """
         made = copy(self)
         made._verbs = Verbs(appid)  # noqa: SLF001 - one of its own kind
@@ -60,6 +60,9 @@ class Client(_Sender):
     `url` is the door's address, `client_id` and `key` what `pushjobs client add` printed; what is left out is read from
     PUSHJOBS_URL, PUSHJOBS_CLIENT_ID and PUSHJOBS_CLIENT_KEY. `timeout`: seconds that one request may take; a verb makes
     up to six, with some seconds between them in all. `verify`: an SSL context for an authority of your own.
+
+    A `job_id` is enough, whichever of the client's apps the job is of. `touser` is a user's open id, `template_id`
+    WeChat's id of a template. What is another client's app or template is answered as if it were not there.
 
     Every method raises Unreachable when the door does not answer, or PostgreSQL not the door; Overloaded when it has
     too much to do, or the client asks more often than it may; UnknownClient, NotPermitted when it may not. Raises
@@ -91,23 +94,25 @@ class Client(_Sender):
     def send(self, **arguments: "Unpack[JobArguments]") -> Job:
         """Schedule one push, for now unless `time` says later; return its job.
 
-        Raises InvalidInput (nothing was stored), or KeyReused when the idempotency key stands for another body. The
-        same key with the same body returns the job it made the first time; a job without one gets a key of its own, so
-        that asking again after a lost answer makes no second job.
+        `arguments` are those of `JobArguments`, by their names, but for `content`. A `datetime` needs a zone, and a
+        `timedelta` as `expires` beside an idempotency key needs a `time` with its offset. Raises InvalidInput (nothing
+        was stored), or KeyReused when the idempotency key stands for another body. The same key with the same body
+        returns the job it made the first time; a job without one gets a key of its own, so that asking again after a
+        lost answer makes no second job.
         """
         return self._run(self._verbs.send(arguments))
 
     def send_many(self, rows: Iterable[Mapping[str, Any]]) -> Report:
-        """Schedule many pushes, each row the keyword arguments of `send`; any iterable, streamed in batches.
+        """Schedule many pushes; `rows` is any iterable of mappings with `send`'s arguments, streamed by 5,000.
 
-        A bad row is reported with its number and refused, the good ones are accepted. Each batch is one transaction: if
-        the iterable raises, or the door stays away, the batches before stay. The lane is bulk unless a row says
-        otherwise.
+        A bad row is reported with its number, from 1, and refused; the good ones are accepted. Each batch is one
+        transaction: if the iterable raises, or the door stays away, the batches before stay. Raises InvalidInput for no
+        row at all. The lane is bulk unless a row says otherwise.
         """
         return self._run(self._verbs.send_many(rows))
 
     def get(self, job_id: int) -> Job:
-        """Return a job; raises NotFound."""
+        """Return the job `job_id`; raises NotFound, also when it is closed for longer than jobs are kept."""
         return self._run(self._verbs.get(job_id))
 
     def find(  # noqa: PLR0913 - one argument a filter
@@ -122,10 +127,11 @@ class Client(_Sender):
         before: int | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Return the newest jobs that match everything given, at most `limit` (up to 1,000).
+        """Return the app's newest jobs that match everything given, at most `limit` (1 to 1,000), the newest first.
 
-        `due_after` and `due_before`, written as `time` is, bound when a job is tried next, or was last. `before`: the
-        number of a job, for those made before it, the next page.
+        `reference`, `touser` and `template_id` as they were sent; `state` a `JobState` or its name. `due_after`
+        (included) and `due_before` (excluded), written as `time` is, bound when a job is tried next, or was last.
+        `before`: the number of a job, for those made before it, the next page. Raises InvalidInput.
         """
         filters = {"reference": reference, "touser": touser, "state": state, "template_id": template_id}
         bounds = {"due_after": due_after, "due_before": due_before}
@@ -141,10 +147,11 @@ class Client(_Sender):
         due_after: object = None,
         due_before: object = None,
     ) -> int:
-        """Cancel one job, or every job that matches (as in `find`) and has not been begun; return how many.
+        """Cancel the job `job_id`, or every job that matches and that nobody has begun to send; return how many.
 
-        One job by its number: raises NotFound, or NotPossible when it was begun or is closed. By filters it is asked
-        once: after Unreachable, what was cancelled is not known, and asking again cancels the rest.
+        The filters `reference`, `touser`, `template_id`, `due_after` and `due_before` are those of `find`; with none,
+        InvalidInput is raised. One job by its number: raises NotFound, or NotPossible when it was begun or is closed.
+        By filters it is asked once: after Unreachable, what was cancelled is not known; asking again cancels the rest.
         """
         if job_id is not None:
             return self._run(self._verbs.cancel(job_id))
@@ -152,14 +159,15 @@ class Client(_Sender):
         return self._run(self._verbs.cancel_matching({**filters, "due_after": due_after, "due_before": due_before}))
 
     def reschedule(self, job_id: int, *, time: object, expires: object = None) -> Job:
-        """Move a job that nobody has begun to another time; its deadline moves along unless `expires` is given.
+        """Move the job `job_id`, which nobody has begun to send, to another `time`; return it as it is then.
 
-        Raises NotFound, NotPossible when it was begun or is closed, InvalidMoment for an unreadable time.
+        Written as in `send`; its deadline moves along unless `expires` is given. Raises NotFound, NotPossible when it
+        was begun or is closed, InvalidMoment.
         """
         return self._run(self._verbs.reschedule(job_id, time=time, expires=expires))
 
     def why(self, job_id: int) -> "Why":
-        """Say why a job is where it is, which rule holds it, and when it will be tried next; raises NotFound."""
+        """Say why the job `job_id` is where it is, which rule holds it, and when it is tried next; raises NotFound."""
         return self._run(self._verbs.why(job_id))
 
     def _run(self, conversation: Conversation[_T]) -> _T:
@@ -184,7 +192,11 @@ class Client(_Sender):
 
 
 class AsyncClient(_Sender):
-    """The same verbs for an event loop, and for one of them: as `Client`, but awaited."""
+    """The same verbs for an event loop, and for one of them: as `Client`, but awaited.
+
+    Arguments, values and errors are those of `Client`. Close it with `aclose`, or use it as an asynchronous context
+    manager.
+    """
 
     def __init__(
         self,
@@ -217,7 +229,7 @@ class AsyncClient(_Sender):
         return await self._run(self._verbs.send_many(rows))
 
     async def get(self, job_id: int) -> Job:
-        """Return a job; raises NotFound."""
+        """Return a job; as `Client.get`."""
         return await self._run(self._verbs.get(job_id))
 
     async def find(  # noqa: PLR0913 - one argument a filter
@@ -260,7 +272,7 @@ class AsyncClient(_Sender):
         return await self._run(self._verbs.reschedule(job_id, time=time, expires=expires))
 
     async def why(self, job_id: int) -> "Why":
-        """Say why a job is where it is, which rule holds it, and when it will be tried next; raises NotFound."""
+        """Say why a job is where it is; as `Client.why`."""
         return await self._run(self._verbs.why(job_id))
 
     async def _run(self, conversation: Conversation[_T]) -> _T:

@@ -42,20 +42,30 @@ class Missed(StrEnum):
     """What becomes of instants that passed while nothing ran, beyond the grace."""
 
     SKIP = "skip"
+    """None is run."""
     LATEST = "latest"
+    """The latest of them is run, unless a younger instant is."""
     ALL = "all"
+    """Each is run."""
 
 
 class RunState(StrEnum):
-    """Where a run stands. `open`: its jobs leave as they fall due; before it they are held. The last four close it."""
+    """Where a run stands. Before it is `open` its jobs are held; the last four close it."""
 
     PLANNED = "planned"
+    """Its instant is known."""
     PREPARING = "preparing"
+    """Its audience is read, its jobs are made, its content is fetched."""
     OPEN = "open"
+    """Its jobs leave as they fall due."""
     FINISHED = "finished"
+    """Every job of it is closed."""
     CANCELLED = "cancelled"
+    """Stopped by somebody."""
     FAILED = "failed"
+    """There was no audience or no content for it."""
     SKIPPED = "skipped"
+    """Not run: it was missed, or the feed had nothing new."""
 
     @property
     def lets_jobs_leave(self) -> bool:
@@ -79,18 +89,24 @@ class RunReason(StrEnum):
     """Why a run was stopped."""
 
     REQUESTED = "requested"
+    """Somebody cancelled it."""
     MISSED = "missed"
+    """Its instant passed while nothing ran."""
     NOTHING_NEW = "nothing_new"
+    """The feed had nothing new."""
     NO_AUDIENCE = "no_audience"
+    """The audience could not be read."""
     NO_CONTENT = "no_content"
+    """The content could not be fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """How a campaign sends.
+    """How a campaign sends: by which `lane`, and what becomes of a user who had the day's messages (`on_quota`).
 
     `spread`: over how long its jobs are spread from the instant on, evenly; zero: all are due at once. `life`: how long
-    after its moment a job is still worth sending. `grace`: how late an instant is still run whatever `missed` says.
+    after its moment a job is still worth sending. `grace`: how late an instant is still run; `missed`: what becomes of
+    those that are later.
     """
 
     lane: Lane = Lane.BULK

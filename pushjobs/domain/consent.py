@@ -32,7 +32,11 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What the ledger knows of one user and one template: `credits` given, `held` of them by calls under way."""
+    """What the ledger knows of one user and one template.
+
+    `credits`: messages the user said yes to and did not get yet, `held` of them by calls under way; `is_standing`:
+    whether the user said yes to all of the template's.
+    """
 
     credits: int
     held: int

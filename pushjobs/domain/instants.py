@@ -61,15 +61,17 @@ class Effect(StrEnum):
     """What a clock change did to a local time."""
 
     SKIPPED = "skipped"
+    """There is no such time that day: it fires after the gap."""
     REPEATED = "repeated"
+    """The clocks show it twice: it fires the first time only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockChange:
     """Why an instant is not simply the local time it was meant for; as text, the words for a preview.
 
-    `meant` are those local times, without a zone, rising; several where all were skipped by one change. `fires` is the
-    local time at which they fire, once.
+    `effect`: what the clocks do. `meant`: those local times, without a zone, rising; several where all were skipped by
+    one change. `fires`: the local time at which they fire, once.
     """
 
     effect: Effect
@@ -89,7 +91,9 @@ class ClockChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instant:
-    """One moment at which an expression fires: in UTC, as a local time of its zone, and what a clock change did.
+    """One moment at which an expression fires: `moment` in UTC, `local` in its zone, and what a clock change did.
+
+    `note` is None where the clocks have nothing to do with it.
 
     Compare `moment`s: Python holds a local time that is repeated to be unequal to the same moment in another zone.
     """

@@ -46,7 +46,7 @@ KeywordFault = Callable[[str, str, Sequence[str]], tuple[str, str] | None]
 
 
 class MiniProgramState(StrEnum):
-    """Which build of the Mini Program the card opens."""
+    """Which build of the Mini Program the card opens: the published one, the trial version, the developers'."""
 
     FORMAL = "formal"
     TRIAL = "trial"
@@ -63,7 +63,7 @@ class Lang(StrEnum):
 
 
 class FormIdKind(StrEnum):
-    """Where a legacy form id comes from: a form's submission or a payment."""
+    """Where a legacy form id comes from: a form's submission (one message) or a payment (three)."""
 
     FORM = "form"
     PREPAY = "prepay"

@@ -63,7 +63,7 @@ class DayOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """This job can never be sent: no consent, a bad recipient, a bad content, or a code nobody has listed."""
+    """The job can never be sent: no consent, a bad recipient, a bad content, or a code nobody has listed."""
 
     errcode: int
     reason: Reason

@@ -51,12 +51,18 @@ class ReceiptState(StrEnum):
     """What became of a message after WeChat had accepted it."""
 
     DELIVERED = "delivered"
+    """The user has it."""
     FAILED = "failed"
+    """The user has not got it; WeChat tells why in code and words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReceipt:
-    """What WeChat told of a job's message after it had accepted it, in WeChat's own code and words."""
+    """What WeChat told of a job's message after it had accepted it, in WeChat's own code and words.
+
+    `state`: what became of it; `errcode`: 0 where it was delivered, None where WeChat gave no number; `status`: its
+    word, such as `success`; `at`: WeChat's moment of it, in UTC and whole seconds.
+    """
 
     state: ReceiptState
     errcode: int | None

@@ -74,7 +74,10 @@ def workers(installation: Installation, environment: Mapping[str, str], *, bulk:
 def flower(
     installation: Installation, environment: Mapping[str, str], *, port: int, password: str | None
 ) -> Application:
-    """Return Flower on this machine's own address, behind a password; None: the one the installation made up."""
+    """Return Flower on this machine's own address, behind a password; None: the one the installation made up.
+
+    Raises Misconfigured where Flower is not installed.
+    """
     spec = find_spec("workers")
     if find_spec("flower") is None or spec is None or spec.origin is None:
         raise Misconfigured("Flower is not installed: pip install 'pushjobs[local]', or use --no-flower")

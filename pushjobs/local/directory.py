@@ -66,7 +66,8 @@ class Installation:
     def sockets(self) -> Path:
         """Return the private directory of the unix sockets, made if need be, and the same one at every start.
 
-        An application that is connected finds the servers again after their restart.
+        An application that is connected finds the servers again after their restart. Raises Misconfigured where every
+        place has too long a path for a socket.
         """
         near = self.path / "sockets"
         if _holds_sockets(near):

@@ -86,6 +86,6 @@ def refusal(errcode: int, hint: str = "") -> Refusal:
 
 
 def refusal_content(refused: Refusal, arrived_at: float, **more: str) -> bytes:
-    """Return a refusal as the body of an answer, with a request id of WeChat's form."""
+    """Return a refusal as the body of an answer, with a request id of WeChat's form; `arrived_at`: Unix seconds."""
     rid = f"{int(arrived_at):08x}-{secrets.randbits(32):08x}-{secrets.randbits(32):08x}"
     return orjson.dumps({"errcode": refused.errcode, "errmsg": f"{refused.errmsg} rid: {rid}", **more})

@@ -45,7 +45,8 @@ class Summary:
     """What was received in all. `repeats`: accepted sends whose user, template and data had been accepted before.
 
     `by_errcode` has the codes as strings. `unjudged` were read and left at that, `dropped` not even taken down, both by
-    a fault's order.
+    a fault's order. `first_arrival` and `last_arrival`: Unix seconds, None where nothing came; `peak_per_second`: the
+    most in any sliding second.
     """
 
     received: int

@@ -36,7 +36,8 @@ class Rule:
     """One order: a call that `match` fits goes wrong as `kind` says, `times` times (None: always).
 
     `match` maps `appid`, `path`, `template_id`, `touser` to the values that fit; empty fits every call of WeChat.
-    `accepted` says whether a call whose answer is spoilt was carried out and counts.
+    `probability`, from 0 to 1, is that with which such a call goes wrong. `errcode`, `status`, `seconds` are what the
+    kind needs. `accepted` says whether a call whose answer is spoilt was carried out and counts.
     """
 
     kind: FaultKind

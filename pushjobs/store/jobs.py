@@ -65,7 +65,11 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """One entry of a job's history."""
+    """One entry of a job's history: what happened to it beyond the happy path.
+
+    `at`: when, in UTC; `release_no`: of which of its releases, from 1 (0: before the first); `transition`: which way it
+    went, and `state`: where to; `reason`: why; `errcode`: WeChat's answer, None where there was none.
+    """
 
     at: datetime
     release_no: int

@@ -83,7 +83,10 @@ def lift_breaker(connection: Connection, app_no: int, reason: PauseReason) -> bo
 
 
 def take_probe(connection: Connection, pauses: Sequence[Pause], *, again_in: float) -> bool:
-    """Take the right to try one job past the pauses, all of which must have a probe that is due."""
+    """Take the right to try one job past the pauses, all of which must have a probe that is due.
+
+    `again_in`: seconds until the next one is.
+    """
     values = [{"pause_no": each.pause_no, "again_in": again_in} for each in pauses]
     return all(connection.execute(_TAKE_PROBE, each).one_or_none() is not None for each in values)
 

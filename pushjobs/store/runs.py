@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """So many of a run's jobs are in one state for one reason."""
+    """So many of a run's `jobs` are in one `state` for one `reason`; None: for none."""
 
     state: JobState
     reason: Reason | None
@@ -53,9 +53,13 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as people see it. `counts`: its jobs as they were counted last, at `counted_at`; empty: never.
+    """A run as people see it: `run_no`, of the campaign `key` (our number: `campaign_no`), for one `instant`.
 
-    `recipients`: users in its audience, each once; `rejected` rows of it were none, and `faults` tells of the first.
+    It sends `template_id` of the app `appid` (our number: `app_no`) by the campaign's `policies` of then, from
+    `begins_at` on. `state` says where it stands, `reason` and `note` why it was stopped. `recipients`: users in its
+    audience, each once; `rejected` rows of it were none, and `faults` tells of the first; None: not read yet.
+    `expanded`: jobs made so far, whose numbers are between `first_job` and `last_job`. `counts`: its jobs as they were
+    counted last, at `counted_at`; empty: never. `paused_at`, `opened_at`, `finished_at`: since when; None: it is not.
     """
 
     run_no: int

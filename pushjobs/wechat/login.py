@@ -15,7 +15,11 @@ _PATH = "/sns/jscode2session"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """A user who logged in. `unionid` is None unless the app is bound to an Open Platform account."""
+    """A user who logged in: the `openid` at this app. None of it is shown by `repr`.
+
+    `unionid`: the same person's at all apps of one Open Platform account; None unless the app is bound to one.
+    `session_key`: WeChat's key for what it encrypts for this user; None unless it was asked for. Keep it as a secret.
+    """
 
     openid: str = field(repr=False)
     unionid: str | None = field(default=None, repr=False)

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from pushjobs import clock
 from pushjobs.domain.job import JobState
 from pushjobs.domain.moment import SHANGHAI
-from pushjobs.explanations import Rule
+from pushjobs.domain.rule import Rule
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient
 from pushjobs.sandbox.catalogue import DAILY_NEWS

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from pushjobs import clock
 from pushjobs.delivery import Waiting
 from pushjobs.domain.job import JobId, JobState, Lane
+from pushjobs.domain.rule import Rule
 from pushjobs.errors import CredentialsRefused, InvalidInput, NotFound, NotPossible
-from pushjobs.explanations import Rule
 from pushjobs.runtime import Runtime
 from pushjobs.sandbox import SandboxClient, SandboxOptions, SandboxProcess
 from pushjobs.sandbox.catalogue import DAILY_NEWS

@@ -23,7 +23,7 @@ _LATELY_TIMES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """Something under way, or done: `result` raises what it raised."""
+    """Something under way, or done: `result` raises what it raised. `began`: on the process's monotonic clock."""
 
     future: Future[object]
     began: float

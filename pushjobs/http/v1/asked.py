@@ -65,7 +65,7 @@ class Asked:
 
 
 def only(given: Collection[str], names: Collection[str]) -> None:
-    """Refuse names that are not among these: a filter that is passed over would mean more than was meant."""
+    """Refuse names not among these, with InvalidInput: a filter passed over would mean more than was meant."""
     for name in given:
         if name not in names:
             raise InvalidInput(
@@ -80,7 +80,7 @@ def kind(value: object) -> str:
 
 
 def read_id(written: str) -> JobId:
-    """Read a job's number; what is none is not there."""
+    """Read a job's number; raises NotFound for what is none: no such job is there."""
     if not (written.isascii() and written.isdecimal() and len(written) <= _DIGITS):
         raise NotFound("there is no such job")
     return JobId(int(written))

@@ -9,7 +9,7 @@ from pushjobs.domain import job as jobs
 from pushjobs.domain.job import JobState, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.receipt import ReceiptState
-from pushjobs.inspection import Rule
+from pushjobs.domain.rule import Rule
 from pushjobs.store.jobs import Happening as StoredHappening
 
 __all__ = ["BatchReport", "Cancelled", "Happening", "History", "Job", "JobPage", "RowError", "Why"]

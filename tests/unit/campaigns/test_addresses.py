@@ -62,7 +62,7 @@ def test_public_addresses(address: str) -> None:
     ],
 )
 def test_addresses_within(address: str) -> None:
-    """This machine, private networks, a cloud's own doors, tunnels, multicast: none is public, in whatever spelling."""
+    """Our machine, private networks, a cloud's doors, tunnels, multicast: none is public, in whatever spelling."""
     assert not is_public(ip_address(address))
 
 

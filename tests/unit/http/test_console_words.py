@@ -16,8 +16,8 @@ from pushjobs.domain.content_check import CheckPolicy, ContentCheck
 from pushjobs.domain.job import DoubtPolicy, JobState, Lane, OnQuota, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.pause import PauseReason
+from pushjobs.domain.rule import Rule
 from pushjobs.domain.template import TemplateKind
-from pushjobs.explanations import Rule
 from pushjobs.http.console import words
 from pushjobs.http.console.pages import PAGES
 from pushjobs.http.console.rendering import TEMPLATES
