@@ -1,20 +1,23 @@
-"""Each script of examples/ runs as it stands against one installation, and what it asked for arrives.
+"""What we show runs as it stands, against one installation: each script of examples/, and two how-tos.
 
 What is scheduled for later is moved to now when the script has ended: what counts is that it arrives, once.
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pushjobs.testing import Installation
+from tests.acceptance.eta_shop import Shop, blocks
 from tests.acceptance.installation import wait_for
 
+FAR = datetime(2040, 12, 1, tzinfo=UTC)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ELSEWHERE = {"daily_news"}
 """Tested in test_campaigns.py, for it starts an installation of its own."""
@@ -138,3 +141,59 @@ def test_what_is_missing_is_said(example: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "pushjobs up" in done.stderr or "PUSHJOBS_URL" in done.stderr
+
+
+def test_eta_tasks_move_and_none_is_lost_or_sent_twice(running: Installation, tmp_path: Path) -> None:
+    """Of five tasks the old code sends one, and the new one hands over what falls due; the rest are moved at once.
+
+    A worker that starts later and takes moved tasks in again makes no second job of them.
+    """
+    shop = Shop(running, tmp_path)
+    push, soon = running.push, timedelta(seconds=1)
+    with shop.worker("old"):
+        shop.ask("oFar1", FAR)
+        shop.ask("oFar2", FAR + timedelta(hours=1, microseconds=5))
+        shop.ask("oOld", datetime.now(UTC) + soon)
+        wait_for("the old code sends", lambda: shop.received("oOld") == 1)
+        wait_for("the others are in its worker's memory", lambda: shop.held() == 2)
+    assert push.find() == []
+
+    shop.ask("oBetween", datetime.now(UTC) + soon)
+    with shop.worker("new"):
+        wait_for("what falls due is handed over", lambda: shop.received("oBetween") == 1)
+        shop.ask("oFar3", FAR)
+        wait_for("all that is far off is in memory", lambda: shop.held() == 3)
+        assert (shop.move(), shop.move()) == ("3 moved; 1 workers answered", "0 moved; 1 workers answered")
+    jobs = {job.id: job for job in push.find(state="scheduled")}
+    assert sorted(job.time for job in jobs.values()) == [FAR, FAR, FAR + timedelta(hours=1, microseconds=5)]
+
+    with shop.worker("new"):
+        wait_for("another worker has taken them in again", lambda: shop.held() == 3)
+        assert shop.move().startswith("3 moved")
+    assert {job.id for job in push.find(state="scheduled")} == set(jobs)
+    for job_id in jobs:
+        push.reschedule(job_id, time=datetime.now(UTC))
+    arrived = sorted(message.touser for message in running.sandbox.settled())
+    assert arrived == ["oBetween", "oFar1", "oFar2", "oFar3", "oOld"]
+    shop.app.close()
+
+
+def test_how_to_schedule_and_cancel(running: Installation) -> None:
+    """The page's blocks, one after the other, end well, and leave nothing that would be sent."""
+    program = "\n".join(blocks("schedule-and-cancel.md"))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    made, found, why, twice = done.stdout.splitlines()
+    assert made.endswith("scheduled 2040-12-01 00:00:00+00:00")
+    assert found == "scheduled 2040-12-01 00:00:00+00:00"
+    assert why.startswith("It is not due before 2040-12-01 08:00:00")
+    assert re.fullmatch(r"job \d+ is cancelled: it cannot be cancelled", twice)
+    assert [job.state for job in running.push.find()] == ["cancelled"]
+
+
+def test_the_terminal_says_the_same(running: Installation) -> None:
+    """The page's commands schedule one and take it back."""
+    [commands] = [block for block in blocks("schedule-and-cancel.md", language="") if block.startswith("pushjobs")]
+    here = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["/bin/bash", "-euc", commands], env=here, capture_output=True, check=True)
+    assert [job.state for job in running.push.find(reference="YY0101")] == ["cancelled"]
