@@ -73,6 +73,12 @@ class Supervisor:
             for keeper in rank:
                 keeper.start()
 
+    def kill(self) -> None:
+        """Kill all at once, in mid-call too, and start none again: for an installation that nobody will look at."""
+        for rank in self._ranks:
+            for keeper in rank:
+                keeper.kill()
+
     def stop(self) -> None:
         """Stop all, the lowest rank first, each rank only when the one before it is gone. May be repeated."""
         for rank in self._ranks:
@@ -108,6 +114,10 @@ class _Keeper:
         self._until = monotonic() + self.application.patience
         self._ending.set()
         self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._ending.set()
+        self._signal(signal.SIGKILL)
 
     def join(self) -> None:
         if not self._thread.is_alive():

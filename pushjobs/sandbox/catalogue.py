@@ -4,7 +4,7 @@ A template is a title of the library with some of its keywords, in the caller's 
 type and its number (`thing1`). So the ready templates are picks from the same library that `addtemplate` picks from.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,7 @@ __all__ = [
     "legacy_templates",
     "ready_templates",
     "template_of",
+    "template_with",
 ]
 
 ONE_TIME = 2
@@ -234,6 +235,18 @@ LEGACY_LIBRARY = MappingProxyType({f"AT{number:04d}": name for number, name in e
 def ready_templates() -> dict[str, Template]:
     """Return the templates every app has from the start, by id."""
     return {own: template_of(LIBRARY[title], numbers, own) for own, title, numbers in _READY}
+
+
+def template_with(keywords: Mapping[str, Sequence[str]], template_id: str, *, title: str, kind: int) -> Template:
+    """Make a template of these keys, each with the texts it allows; it is of no title of the library."""
+    return Template(
+        id=template_id,
+        title=title,
+        kind=kind,
+        content="".join(f"{key}:{{{{{key}.DATA}}}}\n" for key in keywords),
+        example="".join(f"{key}:\n" for key in keywords),
+        keywords=MappingProxyType({key: tuple(allowed) for key, allowed in keywords.items()}),
+    )
 
 
 def legacy_template(title: str, numbers: Iterable[int], template_id: str) -> Template:

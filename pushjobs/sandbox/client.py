@@ -115,6 +115,15 @@ class SandboxClient:
         """Change settings at run time, by the names of `Settings`; return all of them."""
         return dict(self._call("POST", "settings", changes))
 
+    def add_template(self, template_id: str, keywords: Mapping[str, Sequence[str]], **more: str | int) -> None:
+        """Give the app a template of this id: each key (`thing1`) with the texts it allows, none meaning any.
+
+        `kind` is 2 for one-time (unless said) and 3 for long-term subscriptions, `title` what it is called. pushjobs
+        learns of it when its catalogue is read the next time.
+        """
+        listed = {key: list(allowed) for key, allowed in keywords.items()}
+        self._call("POST", "templates", {"template_id": template_id, "keywords": listed, **more})
+
     def grant(self, touser: str | Sequence[str], template_id: str, credits: int = 1, **more: str) -> None:  # noqa: A002 - the house's word
         """Give one user or many credits for a template; with `appid=` for another app than the first."""
         self._call("POST", "consents", {"touser": touser, "template_id": template_id, "credits": credits, **more})

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pushjobs.sandbox.callbacks import popup_or_change
+from pushjobs.sandbox.catalogue import LONG_TERM, ONE_TIME, template_with
 from pushjobs.sandbox.content_check import LABELS
 from pushjobs.sandbox.faults import read_rule
 from pushjobs.sandbox.request import Request
@@ -21,6 +22,7 @@ from pushjobs.sandbox.world import (
     LoginCode,
     World,
 )
+from pushjobs.wechat import fields
 
 __all__ = ["PREFIX", "control"]
 
@@ -67,6 +69,29 @@ def _read_settings(world: World, _request: Request) -> _Json:
 def _change_settings(world: World, request: Request) -> _Json:
     world.settings = world.settings.changed(_object(request))
     return world.settings.as_json()
+
+
+def _add_templates(world: World, request: Request) -> _Json:
+    """Give an app a template of a chosen `template_id`, as WeChat's library has none: `keywords` are its keys.
+
+    They map each key (`thing1`) to the texts it allows, an empty list meaning any of its type; `kind` is 2 (one-time,
+    unless said) or 3 (long-term), `title` what it is called. One of that id is replaced.
+    """
+    wanted = _object(request)
+    template_id, title, kind = (
+        _text(wanted, "template_id"),
+        wanted.get("title", "Template"),
+        wanted.get("kind", ONE_TIME),
+    )
+    keywords = wanted.get("keywords")
+    if not isinstance(keywords, dict) or not keywords or not all(map(_is_texts, keywords.values())):
+        raise ValueError("keywords maps keys to lists of the texts they allow")
+    if unknown := [key for key in keywords if fields.value_type(key) is None]:
+        raise ValueError(f"{unknown[0]} is no key of a subscribe template, such as thing1")
+    if kind not in {ONE_TIME, LONG_TERM} or not isinstance(title, str):
+        raise ValueError("kind is 2 for one-time and 3 for long-term subscriptions, title a string")
+    _app(world, wanted).templates[template_id] = template_with(keywords, template_id, title=title, kind=kind)
+    return {}
 
 
 def _grant_consents(world: World, request: Request) -> _Json:
@@ -212,6 +237,10 @@ def _text(wanted: dict[str, Any], name: str) -> str:
     return value
 
 
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
+
+
 def _users(wanted: dict[str, Any]) -> list[str]:
     users = wanted.get("touser")
     listed = users if isinstance(users, list) else [users]
@@ -226,6 +255,7 @@ _DOORS: dict[str, dict[str, Callable[[World, Request], _Json]]] = {
     "summary": {"GET": _read_summary},
     "pace": {"GET": _read_pace},
     "settings": {"GET": _read_settings, "POST": _change_settings},
+    "templates": {"POST": _add_templates},
     "consents": {"POST": _grant_consents},
     "form_ids": {"POST": _add_form_ids},
     "login_codes": {"POST": _add_login_codes},

@@ -177,3 +177,16 @@ def test_a_killed_supervisor_leaves_nothing(eventually: Eventually, tmp_path: Pa
     supervisor.kill()
     supervisor.wait()
     eventually(lambda: not any(lives(pid) for pid in pids), "its processes are gone")
+
+
+def test_kills_all_at_once(make: Callable[..., Application], cleanup: ExitStack) -> None:
+    """A kill asks nobody and starts nothing again: what ignores SIGTERM is gone at once, and is not reported."""
+    ended: list[Ended] = []
+    supervisor = Supervisor([make("first", STUBBORN), make("second", rank=1)], ended.append)
+    cleanup.callback(supervisor.stop)
+    supervisor.start()
+
+    supervisor.kill()
+    supervisor.stop()
+
+    assert (supervisor.pids, ended) == ({}, [])

@@ -150,3 +150,36 @@ def test_a_file_of_settings_that_is_not_there_is_named(capsys: pytest.CaptureFix
         main(["--settings", "@/nonexistent.json"])
     assert ended.value.code == 2
     assert "/nonexistent.json: No such file" in capsys.readouterr().err
+
+
+def test_takes_templates_of_a_caller_s_own(
+    send: Send, call: Callable[..., Any], token: str, control: SandboxClient
+) -> None:
+    """A template of any id and keys is listed and judged as the others are, until the reset."""
+    control.add_template("TPL", {"thing1": [], "enum2": ["线上", "线下"]}, title="上课提醒", kind=3)
+
+    listed = call("GET", f"/wxaapi/newtmpl/gettemplate?access_token={token}")["data"]
+    [ours] = [each for each in listed if each["priTmplId"] == "TPL"]
+    assert (ours["title"], ours["type"]) == ("上课提醒", 3)
+    assert ours["content"] == "thing1:{{thing1.DATA}}\nenum2:{{enum2.DATA}}\n"
+    assert ours["keywordEnumValueList"] == [{"keywordCode": "enum2", "enumValueList": ["线上", "线下"]}]
+    good, bad = ({"thing1": {"value": "书法"}, "enum2": {"value": value}} for value in ("线上", "空中"))
+    assert send(template_id="TPL", data=good)["errcode"] == 0
+    assert send(template_id="TPL", data=bad)["errcode"] == 47003
+    control.reset()
+    assert send(template_id="TPL", data=good)["errcode"] == 40037
+
+
+@pytest.mark.parametrize(
+    ("keywords", "more", "fault"),
+    [
+        ({}, {}, "keywords maps keys"),
+        ({"thing1": [1]}, {}, "keywords maps keys"),
+        ({"keyword1": []}, {}, "keyword1 is no key"),
+        ({"thing1": []}, {"kind": 1}, "kind is 2"),
+    ],
+)
+def test_refuses_what_is_no_template(control: SandboxClient, keywords: Any, more: dict[str, Any], fault: str) -> None:  # noqa: ANN401 - what is wrong has any type
+    """Keys that no subscribe template has, texts that are none, and a kind that there is not, are refused."""
+    with pytest.raises(SandboxError, match=fault):
+        control.add_template("TPL", keywords, **more)
