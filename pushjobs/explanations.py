@@ -86,7 +86,8 @@ def _closed(case: Case) -> Explanation | None:
             words = f"It was given up{at} after {job.attempts} attempts{because}; {after}."
             return Explanation(Rule.CLOSED, words)
         case JobState.REFUSED | JobState.EXPIRED | JobState.CANCELLED:
-            return Explanation(Rule.CLOSED, f"It is {job.state}{at}{because}.")
+            was = "expired" if job.state is JobState.EXPIRED else f"was {job.state}"
+            return Explanation(Rule.CLOSED, f"It {was}{at}{because}.")
         case _:
             return None
 

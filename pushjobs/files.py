@@ -7,6 +7,7 @@ row's number.
 """
 
 import csv
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -47,6 +48,7 @@ In place of `data`, which holds JSON, a column for each keyword: `data.thing1`.
 """
 
 _OF_DATA = "data."
+_KEYWORD = re.compile("[a-z_]{3,20}[0-9]{1,3}")
 
 _LARGEST_REQUEST = 1024 * 1024
 _LONGEST_WAIT = 10 * 366 * 86400.0
@@ -91,7 +93,7 @@ class _RowFile(ABC):
             )
         for column in header:
             if not self._is_column(column):
-                raise InvalidFile(self._name, f"has a column {column[:40]!r}", f"there are {', '.join(self.columns)}")
+                raise InvalidFile(self._name, f"has a column {column[:40]!r}", self._columns_for(column))
             if header.count(column) > 1:
                 raise InvalidFile(self._name, f"has the column {column} twice", "name each column once")
         for column in self.required:
@@ -101,6 +103,9 @@ class _RowFile(ABC):
 
     def _is_column(self, column: str) -> bool:
         return column in self.columns
+
+    def _columns_for(self, _column: str) -> str:
+        return f"there are {', '.join(self.columns)}"
 
     def _given(self, header: list[str]) -> set[str]:
         return set(header)
@@ -134,6 +139,10 @@ class JobFile(_RowFile):
 
     def _is_column(self, column: str) -> bool:
         return super()._is_column(column) or (column.startswith(_OF_DATA) and column != _OF_DATA)
+
+    def _columns_for(self, column: str) -> str:
+        others = super()._columns_for(column)
+        return f"a keyword's is called {_OF_DATA}{column}; {others}" if _KEYWORD.fullmatch(column) else others
 
     def _given(self, header: list[str]) -> set[str]:
         of_data = {column for column in header if column.startswith(_OF_DATA)}

@@ -216,7 +216,7 @@ def read_when(written: str, zone: ZoneInfo, *, field: str = "at") -> datetime:
     """Read a time of the day ("08:00", the next one) or a moment, as `time` is read; raises InvalidMoment."""
     of_day = _TIME_OF_DAY.fullmatch(written.strip())
     if of_day is None:
-        return read_moment(written.strip(), zone, field=field)
+        return read_moment(written.strip(), zone, field=field, beside='"08:00" for the next one')
     now = clock.now()
     wanted, today = time(int(of_day[1]), int(of_day[2])), now.astimezone(zone)
     day = today.date() if wanted >= today.time().replace(second=0, microsecond=0) else today.date() + timedelta(days=1)

@@ -4,6 +4,16 @@ A command reads its options, calls one verb and shows the answer; it decides not
 output, as a table or with `--json` as data; progress and faults go to standard error.
 """
 
-from pushjobs.cli.program import main
+import signal
+import sys
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command that the arguments name and end the process with its status."""
+    try:
+        from pushjobs.cli.program import main as run  # noqa: PLC0415 - takes a second, in which Ctrl-C is no fault
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    run()

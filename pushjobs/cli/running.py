@@ -94,17 +94,25 @@ def report(ended: Ended) -> None:
 
 
 def _show_addresses(running: Up, *, as_json: bool) -> None:
+    addresses = running.addresses | _broker(running)
     if as_json:
-        show_json({**running.addresses, "logs": running.installation.logs})
+        show_json({**addresses, "logs": running.installation.logs})
         sys.stdout.flush()  # whoever reads a pipe waits for it
         return
-    pairs = list(running.addresses.items())
+    pairs = list(addresses.items())
     if running.options.flower is not None:
         pairs.append(("flower_user", "pushjobs"))
         pairs.append(("flower_password", _flower_password(running)))
     pairs.append(("logs", str(running.installation.logs)))
     show_pairs(pairs)
     typer.echo(f"ready: pushjobs send --directory {running.options.directory} …   (Ctrl-C stops)")
+
+
+def _broker(running: Up) -> dict[str, str]:
+    """Return what an application's own Celery needs, where it is ours; one that was set may have a password in it."""
+    configured = settings.load(running.options.directory)
+    is_ours = "redis_url" in running.addresses and configured.broker_url is None
+    return {"broker_url": configured.require_broker_url} if is_ours else {}
 
 
 def _flower_password(running: Up) -> str:

@@ -43,24 +43,25 @@ _WRITTEN = re.compile(
 )
 
 
-def read_moment(value: object, zone: ZoneInfo, *, field: str = "time") -> datetime:
+def read_moment(value: object, zone: ZoneInfo, *, field: str = "time", beside: str = "") -> datetime:
     """Read a moment from a text or an aware `datetime`; the result is in UTC.
 
     A text without an offset ("2026-12-01 08:00:00", seconds optional, T for the blank allowed) is a local time in
     `zone`; with an offset or Z it is ISO 8601. Raises `InvalidMoment` for anything else, for years before 2000 or
     after 2200, and for a local time that does not exist or exists twice in `zone`; the message names both readings.
+    `beside`: what else the caller reads, for the message about what is none of these.
     """
-    return _read_text(value, zone, field) if isinstance(value, str) else _located(value, zone, field)
+    return _read_text(value, zone, field, beside) if isinstance(value, str) else _located(value, zone, field, beside)
 
 
 @lru_cache(maxsize=1024)
-def _read_text(value: str, zone: ZoneInfo, field: str) -> datetime:
+def _read_text(value: str, zone: ZoneInfo, field: str, beside: str) -> datetime:
     """Read a text; of many jobs asked for at once, most are for one and the same moment."""
-    return _located(value, zone, field)
+    return _located(value, zone, field, beside)
 
 
-def _located(value: object, zone: ZoneInfo, field: str) -> datetime:
-    moment = _read(value, zone, field)
+def _located(value: object, zone: ZoneInfo, field: str, beside: str) -> datetime:
+    moment = _read(value, zone, field, beside)
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise InvalidMoment(field, f"lies in the year {moment.year}", f"give a year from {_FIRST_YEAR} to {_LAST_YEAR}")
     return moment.astimezone(UTC) if moment.tzinfo else _locate(moment, zone, field)
@@ -183,7 +184,7 @@ def _written_span(span: timedelta) -> str:
     return f"{span // _UNITS[unit]}{unit}"
 
 
-def _read(value: object, zone: ZoneInfo, field: str) -> datetime:
+def _read(value: object, zone: ZoneInfo, field: str, beside: str) -> datetime:
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise InvalidMoment(field, "is a datetime without a time zone", "give it one, such as tzinfo=UTC")
@@ -193,10 +194,11 @@ def _read(value: object, zone: ZoneInfo, field: str) -> datetime:
             return datetime.fromisoformat(value)
         except ValueError as error:
             raise InvalidMoment(field, f"does not exist ({error})", "give a date of the calendar") from None
+    others = beside and f"{beside}, "
     raise InvalidMoment(
         field,
         "cannot be read" if isinstance(value, str) else f"is neither a text nor a datetime ({type(value).__name__})",
-        f'write "2026-12-01 08:00:00" for that time in {zone.key}, or ISO 8601 with an offset',
+        f'write {others}"2026-12-01 08:00:00" for that time in {zone.key}, or ISO 8601 with an offset',
     )
 
 

@@ -125,6 +125,7 @@ class Up:
             ) from None
         stack.callback(self._listening.close)
         self.addresses["http"] = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.addresses["console"] = f"{self.addresses['http']}/console/"
 
     def _start_servers(self, stack: ExitStack) -> None:
         options = self.options

@@ -114,7 +114,7 @@ def _sandbox_of(up: subprocess.Popen[str]) -> SandboxClient:
         if line.startswith("ready"):
             break
     words = dict(line.split(maxsplit=1) for line in said)
-    assert {"http", "database_url", "redis_url", "sandbox", "flower", "logs", "ready:"} <= words.keys()
+    assert {"http", "console", "database_url", "redis_url", "broker_url", "sandbox", "flower", "logs"} <= words.keys()
     assert "flower.json" in "".join(said)
     return SandboxClient(words["sandbox"].strip())
 

@@ -259,6 +259,11 @@ def test_is_everything_well(operator: Operator, push: Runtime) -> None:
     push.operations.resume(template_id=DAILY_NEWS)
     expect(operator.page.get_by_text("All is well.")).to_be_visible()
     assert operator.clicks == 0
+    operator.page.get_by_role("button", name="中文").click()
+    expect(operator.page.get_by_text("一切正常。")).to_be_visible()
+    expect(operator.page.locator(".uplot canvas").first).to_be_visible()
+    keep(operator.page, "console-now-zh")
+    operator.page.get_by_role("button", name="English").click()
 
 
 def test_is_everything_well_says_the_terminal(up: Up, push: Runtime) -> None:

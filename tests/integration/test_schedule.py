@@ -207,8 +207,9 @@ def test_a_time_of_the_day_is_the_next_one() -> None:
         assert read_when("08:00", SHANGHAI) == datetime(2026, 12, 1, tzinfo=UTC)
         assert read_when("7:59", SHANGHAI) == datetime(2026, 12, 1, 23, 59, tzinfo=UTC)
         assert read_when("2026-12-24 18:00", SHANGHAI) == datetime(2026, 12, 24, 10, tzinfo=UTC)
-        with pytest.raises(InvalidMoment):
-            read_when("24:00", SHANGHAI)
+        for unreadable in ("24:00", "quarter"):
+            with pytest.raises(InvalidMoment, match=r'^at cannot be read: write "08:00" for the next one, "2026'):
+                read_when(unreadable, SHANGHAI)
     with freeze_time("2026-03-08 06:00:00", real_asyncio=True), pytest.raises(InvalidMoment, match="skipped"):
         read_when("2:30", NEW_YORK)
 

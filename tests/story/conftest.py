@@ -3,11 +3,13 @@
 Each test speaks to made-up users of its own, so that one installation serves them all, in any order.
 """
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,12 +22,20 @@ from pushjobs.sandbox import SandboxClient
 from tests.acceptance.installation import wait_for
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An installation: its directory, and the addresses that `up` shows, by name."""
+
+    directory: Path
+    addresses: Mapping[str, str]
+
+
 @pytest.fixture(scope="session")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The directory of a running installation, as `pushjobs up --sandbox --directory …` makes one."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A running installation, as `pushjobs up --sandbox --directory …` makes one."""
     chosen = tmp_path_factory.mktemp("story") / "pushjobs"
     program = str(Path(sys.executable).with_name("pushjobs"))
-    command = [program, "up", "--sandbox", "--no-http", "--no-flower", "--workers", "1"]
+    command = [program, "up", "--sandbox", "--http", "0", "--no-flower", "--workers", "1", "--json"]
     with pytest.MonkeyPatch.context() as patch:
         # What happens to be set here must not lead the story to anyone's servers.
         for name in [name for name in os.environ if name.startswith("PUSHJOBS_")]:
@@ -35,11 +45,19 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ) as up:
             try:
                 assert up.stdout is not None
-                assert any(line.startswith("ready") for line in up.stdout), "`pushjobs up` ended"
-                yield chosen
+                # It ends with the line that closes the object.
+                said = "".join(iter(up.stdout.readline, "}\n")) + "}"
+                assert said != "}", "`pushjobs up` ended"
+                yield Running(directory=chosen, addresses=json.loads(said))
             finally:
                 up.send_signal(signal.SIGTERM)
                 up.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def directory(running: Running) -> Path:
+    """The installation's directory."""
+    return running.directory
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,7 @@ def test_after_is_a_time_from_now(tmp_path: Path) -> None:
         (f"{HEADER}\n\n", "has no row"),
         (f"{HEADER},colour\n{GOOD},red", "has a column 'colour'"),
         ("touser,template_id,data.\noUser,TPL,x", "has a column 'data.'"),
+        ("touser,template_id,thing1\noUser,TPL,x", "has a column 'thing1': a keyword's is called data.thing1"),
         (f"{HEADER},data.thing1\n{GOOD},x", "has data beside data.thing1"),
         (f"{HEADER},page,page\n{GOOD},a,b", "has the column page twice"),
         ("touser,template_id\noUser,TPL", "has no column data"),

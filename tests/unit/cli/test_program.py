@@ -212,6 +212,29 @@ def test_ctrl_c_ends_with_130(run: Run) -> None:
         assert not terminal.text.replace("^C", "").strip()
 
 
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pushjobs.cli.jobs":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run may ignore it
+sys.meta_path.insert(0, Interrupted())
+from pushjobs.cli import main
+main()
+"""
+
+
+def test_ctrl_c_while_python_imports_ends_with_130_too() -> None:
+    """Whoever thinks better of it within the first second sees no traceback either."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "")
+
+
 def test_a_no_is_a_no(run: Run) -> None:
     """Whoever does not confirm what destroys has changed nothing, and finds 2."""
     assert run is not None
