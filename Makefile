@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 SDKS := tests/acceptance/sdks
 
-.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs screenshots bench bench-batches bench-campaigns bench-console bench-doors bench-pending chaos lock clean
+.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs screenshots bench chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -84,23 +84,8 @@ screenshots: export PUSHJOBS_SCREENSHOTS := docs/images
 screenshots: $(VENV)/installed-dev ## take the pictures of the console anew, in a real browser
 	@$(RUN) pytest tests/acceptance/test_console.py tests/acceptance/test_console_pages.py tests/acceptance/test_five_questions.py
 
-bench: $(VENV)/installed-dev ## measure the send path
-	@$(RUN) benchmarks
-
-bench-batches: $(VENV)/installed-dev ## measure batches of jobs at the HTTP door (a minute)
-	@$(RUN) benchmarks.batches
-
-bench-doors: $(VENV)/installed-dev ## measure single sends at the HTTP door (a minute)
-	@$(RUN) benchmarks.doors
-
-bench-campaigns: $(VENV)/installed-dev ## measure what a campaign to a million costs (some minutes)
-	@$(RUN) benchmarks.campaigns
-
-bench-console: $(VENV)/installed-dev ## measure the console's pages among ten million jobs (some ten minutes)
-	@$(RUN) benchmarks.console
-
-bench-pending: $(VENV)/installed-dev ## measure what ten million pending jobs cost (some minutes)
-	@$(RUN) benchmarks.pending
+bench: $(VENV)/installed-dev ## measure every figure that is promised, three quarters of an hour (or: make bench FIGURES=sends)
+	@$(RUN) benchmarks $(FIGURES)
 
 # Six minutes; SEED=7 repeats a run's faults.
 chaos: $(VENV)/installed ## kill everything at random under 50,000 jobs, and count each at the sandbox
