@@ -89,6 +89,7 @@ def _enter(**_: object) -> None:
     # What is there by now stays: the collector need not go through it again with every slice.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     _Child.rescuer = threading.Thread(target=_keep_rescuing, name="pushjobs-rescuer", daemon=True)
     _Child.rescuer.start()
     _Child.watch = Watch(_watch)

@@ -9,6 +9,7 @@ from pushjobs.delivery import charging
 from pushjobs.delivery.charging import Charge, Rules
 from pushjobs.delivery.gates import Now, pass_gates
 from pushjobs.domain.events import MessageUnreadable
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import JobId, Lane, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.message import Message
@@ -40,7 +41,7 @@ _LAST_OF_A_DAY = 0.25
 _FARTHEST_SLOT = 0.75
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Admitted:
     """A job that may be called. Instants are on the process's monotonic clock.
 

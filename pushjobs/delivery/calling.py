@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Protocol
 
 from pushjobs import clock
 from pushjobs.delivery.admission import Admitted
 from pushjobs.domain.events import CallBroke, TokenUnavailable
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import Lane
 from pushjobs.domain.outcome import DayOver, Fatal, Outcome, Retry, SlowDown, Token, Unknown
 from pushjobs.errors import CallRefused, CredentialsRefused, Unreachable
@@ -41,7 +41,7 @@ _SOON_SECONDS = 0.005
 """How far ahead a spare slot lies at the least: the call that waits for it must first be told."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Answer:
     """What became of one job's call. `outcome` None: it could not be called in time, and was not.
 

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from pushjobs.domain.consent import Standing, judge
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import JobId, JobState, OnQuota, Reason
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.domain.moment import next_day_at, quota_day
@@ -41,7 +42,7 @@ class Rules:
     resume_hour: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Charge:
     """What an admitted job was charged, to be settled with its answer. `form_id`: a legacy job's, hashed."""
 
@@ -84,7 +85,7 @@ def charge(
     return Charges(charged=desk.charged, held=desk.held)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Over:
     """A charged call that is over: what its job was before, what became of it, and when the call left.
 

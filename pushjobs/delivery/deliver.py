@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from pushjobs import clock
 from pushjobs.delivery.admission import Admission
@@ -10,6 +9,7 @@ from pushjobs.delivery.allowance import Allowance
 from pushjobs.delivery.calling import Caller
 from pushjobs.delivery.settler import Settler
 from pushjobs.domain.events import BatchDropped
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import JobId, Lane, Reason
 from pushjobs.domain.steps import SliceAdmitted
 from pushjobs.errors import Unreachable
@@ -36,7 +36,7 @@ _PATIENCE_SECONDS = 1.0
 _REDIS_SECONDS = 0.25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Waiting:
     """A job of a batch that nobody has begun; `due` is its moment on the process's monotonic clock, as far as known."""
 

@@ -11,13 +11,14 @@ texts are in no repr and in no error; equal contents are equal values, in whatev
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.template import Template
 from pushjobs.errors import InvalidInput, InvalidMessage, gathered
 
@@ -78,7 +79,7 @@ FORM_ID_LIFE = timedelta(days=7)
 """How long a legacy form id serves: "7 days from the user's action" (wechat-api.md section 2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Content:
     """What a message says, to whomever. `data` holds (key, text), sorted by key; without `page` the card opens nothing.
 
@@ -116,7 +117,7 @@ class Content:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Message:
     """A content and its one recipient. With a `form_id` it is a legacy template message, else a subscribe message."""
 

@@ -7,6 +7,7 @@ of the request was written, or an HTTP 200 whose JSON holds an integer `errcode`
 
 from dataclasses import dataclass
 
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import Reason
 
 __all__ = [
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Sent:
     """WeChat accepted the message; `msgid` is its number, where it told one."""
 

@@ -8,13 +8,14 @@ import asyncio
 from dataclasses import dataclass
 
 from pushjobs import clock
+from pushjobs.domain.hot_value import hot_value
 
 __all__ = ["Grant", "Slot", "Wait"]
 
 _SHORTEST_SLEEP = 0.001  # what uvloop's timers resolve
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Slot:
     """When one call may leave: not before `opens`, not after `closes`, on the process's monotonic clock."""
 

@@ -6,11 +6,11 @@ matches nothing and changes nothing; the caller learns which moves took hold and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import JobId, JobState, Reason
 from pushjobs.domain.lifecycle import Transition, sources, target
 from pushjobs.store.database import as_json, hot_statement, statement
@@ -20,7 +20,7 @@ from pushjobs.store.outcomes import note
 __all__ = ["Move", "apply", "note_late"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Move:
     """One job's change of state, under one release number.
 

@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection
 
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.store.database import as_json, hot_statement, statement
 
 __all__ = ["Charged", "InTheWay", "Settled", "charge", "settle"]
@@ -29,7 +30,7 @@ class InTheWay(Enum):
     """The day's places are used up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Settled:
     """A charge that is over: places of `day` no longer held, and places more (or, negative, fewer) that are used.
 

@@ -1,7 +1,6 @@
 """Reading a slice's jobs under lock, and marking those that pass as `sending`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ from sqlalchemy import Connection
 
 from pushjobs.domain.campaign import RunState
 from pushjobs.domain.consent import ConsentPolicy
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import JobId, Lane, OnQuota
 from pushjobs.domain.lifecycle import Transition
 from pushjobs.store.database import as_json, hot_statement, statement
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
     consent: ConsentPolicy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Begun:
     """A job that passed, and what its call was charged to."""
 
