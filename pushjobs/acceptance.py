@@ -13,6 +13,7 @@ from pushjobs.app_parts import AppParts
 from pushjobs.batches import AcceptedJob
 from pushjobs.claims import Row
 from pushjobs.domain.client import Client
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import JobId, Lane
 from pushjobs.errors import InvalidInput, NotReady, PushJobsError, Unreachable
 from pushjobs.making import described, new_job
@@ -39,7 +40,7 @@ class Asked:
     client: Client | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class _Row(Row):
     """A request that can be read, on its way in."""
 

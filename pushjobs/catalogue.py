@@ -7,10 +7,10 @@ Once it was read, it is read anew each night.
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pushjobs import clock
 from pushjobs.domain.content_check import NOT_ASKED, CheckRules
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.moment import last_night
 from pushjobs.domain.template import Template
 from pushjobs.domain.translation import Translation
@@ -30,7 +30,7 @@ Fetch = Callable[[], Sequence[tuple[str, Template]]]
 """Reads title and template of all of the app's templates from WeChat."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Found:
     """A template a job may be made for; `template` is None where the catalogue was never read."""
 

@@ -5,9 +5,9 @@ key is the job it made and takes no second message. What is refused here has tak
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from pushjobs.domain.hot_value import hot_value
 from pushjobs.domain.job import JobId
 from pushjobs.domain.message import FormIdKind
 from pushjobs.errors import FormIdUsedUp, InvalidInput, InvalidMessage, KeyReused
@@ -27,7 +27,7 @@ _RULE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value
 class Row:
     """A readable row of a chunk, with the arguments it came from."""
 
