@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+import billiard.pool
 from celery.signals import (
     celeryd_init,
     setup_logging,
@@ -40,6 +41,11 @@ _parent_leaves = multiprocessing.Value("b", 0, lock=False)
 _parent = os.getpid()
 _SWITCH_SECONDS = 0.0005
 _RESCUE_SECONDS = 2.0
+_YOUNG_OBJECTS = 50_000
+
+# A child that leaves waits until its parent has counted every result, 30 s at most in tenths. Of some forty ends the
+# parent missed one (billiard 4.3): as long as a supervisor's patience, for results that nobody reads.
+billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
 
 
 class _Child:
@@ -89,7 +95,9 @@ def _enter(**_: object) -> None:
     # What is there by now stays: the collector need not go through it again with every slice.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    # A slice makes tens of thousands of objects and hardly a cycle: looking at the youngest 700, as Python does, takes
+    # a twentieth of a send.
+    gc.set_threshold(_YOUNG_OBJECTS)
     _Child.rescuer = threading.Thread(target=_keep_rescuing, name="pushjobs-rescuer", daemon=True)
     _Child.rescuer.start()
     _Child.watch = Watch(_watch)

@@ -17,6 +17,14 @@ while not process.runtime().producer.counts()[JobState.IN_DOUBT]:
 process._leave()
 """
 
+MISCOUNTED = """
+from types import SimpleNamespace
+from multiprocessing import Value
+from billiard.pool import Worker
+from workers import process
+assert not Worker._ensure_messages_consumed(SimpleNamespace(on_ready_counter=Value("i")), completed=1)
+"""
+
 
 def test_a_worker_decides_what_the_dead_held_with_redis_and_beat_gone(
     environment: dict[str, str], runtime: Runtime
@@ -28,3 +36,8 @@ def test_a_worker_decides_what_the_dead_held_with_redis_and_beat_gone(
     gone = {**environment, "PUSHJOBS_REDIS_URL": "redis://127.0.0.1:9"}
     subprocess.run([sys.executable, "-c", LIVE], env=gone, check=True, timeout=60)
     assert runtime.producer.counts()[JobState.IN_DOUBT] == 3
+
+
+def test_a_child_that_leaves_waits_a_moment_for_a_parent_that_miscounted(environment: dict[str, str]) -> None:
+    """Its results are read by nobody: it does not wait for them as long as billiard would have it."""
+    subprocess.run([sys.executable, "-c", MISCOUNTED], env=environment, check=True, timeout=20)
