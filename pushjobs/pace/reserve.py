@@ -1,7 +1,7 @@
 """The rate limiter: slots in the future, reserved atomically in Redis on Redis' clock.
 
 Refuses to: let anybody send without Redis, give a slot beyond a short horizon (whoever dies with slots in hand leaves
-at most a horizon of work), save up unused slots for a burst. Redis holds two numbers an app, and may lose them at any
+at most a horizon of work), save up unused slots for a burst. Redis holds three numbers an app, and may lose them at any
 time: the pace then starts one horizon later, behind whatever was given before.
 
 The invariant: two slots are never closer than a spacing, whichever processes hold them, and a call leaves within 20 ms

@@ -97,7 +97,7 @@ def test_no_redis_no_slots(own_redis: Redis, own_valkey: ValkeyServer, appid: st
 
 
 def test_full_redis(own_redis: Redis, appid: str) -> None:
-    """A Redis that has no room for the two numbers gives no slots either."""
+    """A Redis that has no room for the three numbers gives no slots either."""
     own_redis.config_set("maxmemory", 1)
     with pytest.raises(Unreachable, match="Redis"):
         Pace(own_redis, appid, lambda: LIMIT).reserve(1, Lane.URGENT)
