@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-__all__ = ["ROOT", "build", "navigation", "reached"]
+__all__ = ["ROOT", "Entry", "build", "navigation", "reached"]
 
 ROOT = Path(__file__).resolve().parents[1]
 _SITE = ROOT / "site"

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from markdown_it import MarkdownIt
 
-from docs.website import ROOT, build, navigation, reached
+from docs.website import ROOT, Entry, build, navigation, reached
 
 PAGES = sorted(path for path in reached() if path.suffix == ".md")
 LOADING = {"audio", "embed", "iframe", "img", "input", "link", "script", "source", "track", "video"}
@@ -73,19 +73,19 @@ def address(path: Path) -> str:
     return str(path.relative_to(ROOT).with_suffix(".html")).replace("README.html", "index.html")
 
 
-def titles(entries: list[dict[str, object]]) -> Iterator[tuple[str, str]]:
+def titles(entries: list[Entry]) -> Iterator[tuple[str, str]]:
     """Yield every line of the navigation that is a page: its title and the page's path."""
     for entry in entries:
         for title, below in entry.items():
             if isinstance(below, list):
                 yield from titles(below)
             else:
-                yield title, str(below)
+                yield title, below
 
 
 def test_every_page_of_docs_is_in_the_navigation() -> None:
     """index.md, or a list that it names, has each page; and none twice."""
-    listed = [path for _, path in titles([*navigation()])]
+    listed = [path for _, path in titles(navigation())]
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")} <= set(listed)
     assert len(listed) == len(set(listed))
 
