@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 SDKS := tests/acceptance/sdks
 
-.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs screenshots bench chaos lock clean
+.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs site screenshots bench chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -78,6 +78,9 @@ format: $(VENV)/installed-dev ## format and mend what can be mended
 
 docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 	@$(RUN) docs.generate
+
+site: $(VENV)/installed-dev ## build all pages as a site in site/, to be opened as files or served
+	@$(RUN) docs.website
 
 # Needs Debian's chromium and fonts-noto-cjk.
 screenshots: export PUSHJOBS_SCREENSHOTS := docs/images
