@@ -31,9 +31,9 @@ class Key:
     name: str
     kind: str
     lives: str
-    by: str
     holds: str
     lost: str
+    by: str = ""
 
 
 def _seconds(count: float) -> str:
@@ -63,68 +63,67 @@ OURS = (
         "pushjobs:pace:APPID",
         "string",
         f"{_seconds(PACE_KEPT)} from the last call",
-        "pace/reserve.lua",
         "the last slot given, and whose turn it is",
         f"nothing: slots begin {_seconds(HORIZON)} later, so that none lies over one that was given",
+        by="pace/reserve.lua",
     ),
     Key(
         "pushjobs:token:APPID",
         "string",
         f"the token's own life, less {_seconds(SPARE)}",
-        "wechat/tokens.py",
         "the app's access token",
         "one call: WeChat is asked, and repeats the token that is good",
+        by="wechat/tokens.py",
     ),
     Key(
         "pushjobs:token:APPID:lock",
         "string",
         _seconds(LOCK),
-        "wechat/tokens.py",
         "who asks WeChat just now",
         "nothing: two may ask, and what one of them got is not stored",
+        by="wechat/tokens.py",
     ),
     Key(
         "pushjobs:token:APPID:settled",
         "string",
         _seconds(SETTLED),
-        "wechat/tokens.py",
         "a token that a call did not accept and that WeChat stands by",
         "nothing: WeChat may be asked sooner",
+        by="wechat/tokens.py",
     ),
     Key(
         "pushjobs:token:APPID:fetched",
         "string",
         f"{_seconds(COUNT_KEPT)} from the last token",
-        "wechat/tokens.py",
         "how many tokens WeChat gave",
         "the metric `pushjobs_tokens_fetched_total` begins anew",
+        by="wechat/tokens.py",
     ),
     Key(
         "pushjobs:witness",
         "string",
         f"{_seconds(WITNESS_KEPT)}, written about once a second",
-        "witness.py",
         "how far the database had come",
         "nothing while a process lives that has seen the database, or the directory has its file; else the next step "
         "back goes unnoticed",
+        by="witness.py",
     ),
     Key(
         "pushjobs:alerts:database_silent",
         "string",
         f"{_seconds(OUTAGE_KEPT)}; {_seconds(OUTAGE_AGAIN)} where nobody took it",
-        "alerts/outage.py",
         "that somebody was told that PostgreSQL does not answer",
         "it is told again; that it is over is told only if it was",
+        by="alerts/outage.py",
     ),
 )
 
 OF_CELERY = (
-    *(Key(name, "list", _WHILE_NOT_EMPTY, "Celery", *_LOST_WITH[name]) for name in QueueName),
+    *(Key(name, "list", _WHILE_NOT_EMPTY, *_LOST_WITH[name]) for name in QueueName),
     Key(
         BROKER_OPTIONS["unacked_key"],
         "hash",
         _WHILE_NOT_EMPTY,
-        "Celery",
         "messages that a worker holds and has not begun, those for a moment to come among them",
         "as with the queue they came by",
     ),
@@ -132,7 +131,6 @@ OF_CELERY = (
         BROKER_OPTIONS["unacked_index_key"],
         "sorted set",
         _WHILE_NOT_EMPTY,
-        "Celery",
         f"since when; after {BROKER_OPTIONS['visibility_timeout']} s they are given to another worker",
         "as with the queue they came by",
     ),
@@ -140,7 +138,6 @@ OF_CELERY = (
         BROKER_OPTIONS["unacked_mutex_key"],
         "string",
         "300 s",
-        "Celery",
         "which worker looks for those just now",
         "nothing",
     ),
@@ -148,17 +145,15 @@ OF_CELERY = (
         "_kombu.binding.EXCHANGE",
         "set",
         "for ever",
-        "Celery",
         "which queues an exchange leads to",
         "nothing: task messages name their queue, questions to workers declare theirs anew",
     ),
-    Key("_kombu.binding_permanent.EXCHANGE", "set", "for ever", "Celery", "those of them that stay", "nothing"),
-    Key("_kombu.binding_deadlines", "sorted set", "for ever", "Celery", "until when the others are good", "nothing"),
+    Key("_kombu.binding_permanent.EXCHANGE", "set", "for ever", "those of them that stay", "nothing"),
+    Key("_kombu.binding_deadlines", "sorted set", "for ever", "until when the others are good", "nothing"),
     Key(
         "ID.reply.celery.pidbox",
         "list",
         "10 s",
-        "Celery",
         "what workers answer to `pushjobs doctor` and to Flower",
         "an answer; the question is asked again",
     ),
@@ -180,19 +175,17 @@ def lines(write: Write) -> Iterator[str]:
     yield "Redis, or Valkey, says what is allowed this second, and carries Celery's messages. Nothing in it is true"
     yield "for longer: with `FLUSHALL` no job that was accepted is lost, and none is sent twice. What we write into"
     yield "it holds no open id, and no content that is not sealed. What is in capitals stands for something."
-    columns = ("key", "type", "lives", "holds", "written by", "lost with it")
+    columns = ("key", "type", "lives", "holds", "lost with it")
     for title, keys in (("Ours", OURS), ("Celery's", OF_CELERY)):
-        rows = [(f"`{each.name}`", each.kind, each.lives, each.holds, _author(each), each.lost) for each in keys]
+        rows = [(f"`{each.name}`", each.kind, each.lives, each.holds, each.lost) for each in keys]
         yield from ("", f"## {title}", "", *write(columns, rows))
         if keys is OURS:
-            yield from ("", "All in the database of `PUSHJOBS_REDIS_URL`; each has a time to live.")
+            yield ""
+            yield "All in the database of `PUSHJOBS_REDIS_URL`; each has a time to live. They are written by"
+            yield ", ".join(f"`{name}`" for name in dict.fromkeys(each.by for each in keys)) + "."
     yield ""
     yield "In the database of `PUSHJOBS_BROKER_URL`, by default the same. It may be shared with an application's own"
     yield "Celery, which hands over by `pushjobs.intake`: what its workers hold is `unacked`, and not ours. Events"
     yield "for Flower and questions to workers go by publish and subscribe, on channels below"
     yield f"`{BROKER_OPTIONS['fanout_prefix']}`, and leave no key. Redis must evict nothing (`maxmemory-policy"
     yield "noeviction`): `pushjobs doctor` looks."
-
-
-def _author(key: Key) -> str:
-    return f"`{key.by}`" if "." in key.by else key.by
