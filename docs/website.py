@@ -49,13 +49,13 @@ def build(site: Path) -> None:
 
 
 def reached() -> set[Path]:
-    """Return every file that links lead to, from README.md on and from page to page."""
+    """Return every file that links lead to, from README.md on, page by page; raises ValueError where there is none."""
     seen, waiting = set(), [ROOT / "README.md"]
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            waiting += [target for target, _ in _links(path)] if path.suffix == ".md" else []
+            waiting += _links(path) if path.suffix == ".md" else []
     return seen
 
 
@@ -113,11 +113,14 @@ def _shown(path: Path) -> str:
     return f"---\nsearch:\n  exclude: true\n---\n\n# {title}\n\n{fence}{language}\n{text.rstrip()}\n{fence}\n"
 
 
-def _links(page: Path) -> Iterator[tuple[Path, str]]:
-    """Yield where each link of a page to a file of ours leads, and how it is written."""
+def _links(page: Path) -> Iterator[Path]:
+    """Yield where each link of a page to a file of ours leads."""
     for part in _FENCED.split(page.read_text(encoding="utf-8"))[::2]:
         for link in _LINK.findall(part):
-            yield (page.parent / link).resolve(), link
+            path = (page.parent / link).resolve()
+            if not path.is_file():
+                raise ValueError(f"{page.relative_to(ROOT)} links to {link}, which is no file")
+            yield path
 
 
 def _led(page: Path, link: str) -> str:
@@ -145,5 +148,5 @@ def _toml(value: "str | list[Entry] | Entry") -> str:
 if __name__ == "__main__":
     try:
         build(_SITE)
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+    except (ValueError, subprocess.CalledProcessError) as error:
+        sys.exit(f"no site was built: {error}")
