@@ -100,5 +100,5 @@ lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
 		--group dev --constraint requirements.lock --output-file requirements-dev.lock
 
-clean: ## remove the environment and the caches, not the data
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the environment, the site and the caches, not the data
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
