@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 PUSHJOBS := $(VENV)/bin/pushjobs
 SDKS := tests/acceptance/sdks
 
-.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs screenshots bench chaos lock clean
+.PHONY: help install install-dev sdks demo demo-campaign up test test-full check format docs site screenshots bench chaos lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -79,6 +79,9 @@ format: $(VENV)/installed-dev ## format and mend what can be mended
 docs: $(VENV)/installed ## write the pages of docs/reference anew from the code
 	@$(RUN) docs.generate
 
+site: $(VENV)/installed-dev ## build all pages as a site in site/, to be opened as files or served
+	@$(RUN) docs.website
+
 # Needs Debian's chromium and fonts-noto-cjk.
 screenshots: export PUSHJOBS_SCREENSHOTS := docs/images
 screenshots: $(VENV)/installed-dev ## take the pictures of the console anew, in a real browser
@@ -97,5 +100,5 @@ lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
 		--group dev --constraint requirements.lock --output-file requirements-dev.lock
 
-clean: ## remove the environment and the caches, not the data
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the environment, the site and the caches, not the data
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,8 +6,7 @@ fact of its own: bounds, codes, states and waits come from the modules that obey
 
 import ast
 import inspect
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +16,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from docs import commands, coverage, http_api, log_lines, python_api
+from docs import commands, coverage, http_api, log_lines, proofs, python_api, redis_keys, tables
 from pushjobs.app_settings import AppSettings
 from pushjobs.delivery.admission import Admitted
 from pushjobs.delivery.calling import Answer
@@ -48,8 +47,6 @@ from pushjobs.wechat.errcodes import CALL_ERRCODES, ERRCODES, SOURCES
 __all__ = ["PAGES", "REFERENCE"]
 
 REFERENCE = Path(__file__).parent / "reference"
-_FINE_PRINT = Path(__file__).parent / "explanation" / "fine-print.md"
-_TESTS = Path(__file__).parents[1] / "tests"
 
 _NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `make docs`. -->"
 
@@ -112,34 +109,6 @@ def lifecycle_page() -> str:
         "",
         ", ".join(f"`{reason}`" for reason in Reason) + ".",
     )
-
-
-def proofs_page() -> str:
-    """Which tests prove which rule of the fine print: those whose docstring begins with its number."""
-    rules = dict(re.findall(r"^\*\*12\.(\d+) (.+?)\*\*", _FINE_PRINT.read_text(encoding="utf-8"), re.MULTILINE))
-    proofs = sorted(_proofs())
-    rows = [
-        (f"12.{rule} {title.rstrip('.:')}", f"`{test}`", words)
-        for rule, title in rules.items()
-        for number, test, words in proofs
-        if number == rule
-    ]
-    return _page(
-        "Which test proves which rule",
-        "A test whose docstring begins with a number proves that rule of [the fine",
-        "print](../explanation/fine-print.md). Other tests may touch it too.",
-        "",
-        *_table(("rule", "test", "what it shows"), rows),
-    )
-
-
-def _proofs() -> Iterator[tuple[str, str, str]]:
-    """Yield rule, test and words of each proof."""
-    for path in _TESTS.rglob("test_*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                for number, words in re.findall(r"^12\.(\d+) (.+)", ast.get_docstring(node) or ""):
-                    yield number, f"{path.relative_to(_TESTS.parent)}::{node.name}", words
 
 
 def errcodes_page() -> str:
@@ -241,12 +210,14 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "lifecycle.md": lifecycle_page,
     REFERENCE / "errcodes.md": errcodes_page,
     REFERENCE / "wechat-coverage.md": coverage_page,
-    REFERENCE / "proofs.md": proofs_page,
+    REFERENCE / "proofs.md": lambda: _page("Which test proves which rule", *proofs.lines(_table)),
     REFERENCE / "fields.md": fields_page,
     REFERENCE / "http.md": http_page,
     REFERENCE / "metrics.md": metrics_page,
     REFERENCE / "cli.md": lambda: _page("The command line", *commands.lines(_table)),
     REFERENCE / "events.md": events_page,
+    REFERENCE / "redis.md": lambda: _page("Keys in Redis", *redis_keys.lines(_table)),
+    REFERENCE / "tables.md": lambda: _page("Tables", *tables.lines(_table)),
     REFERENCE / "python.md": lambda: _page("In Python", *python_api.lines(_table)),
 }
 """The generated pages: where each stands, and what writes it."""

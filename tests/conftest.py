@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 from xdist.remote import Producer
 
+from docs.redis_keys import is_known
 from pushjobs.local.directory import Installation
 from pushjobs.local.servers import EmbeddedServers
 from pushjobs.runtime import Runtime
@@ -64,6 +65,9 @@ def environment(servers: EmbeddedServers, databases: Databases) -> Iterator[dict
             "PUSHJOBS_ENCRYPTION_KEYS": base64.b64encode(b"e" * 32).decode(),
             "PUSHJOBS_LOOKUP_KEY": base64.b64encode(b"l" * 32).decode(),
         }
+    with Redis.from_url(servers.redis_url) as redis:
+        foreign = [key for key in redis.scan_iter(count=1000) if not is_known(key.decode())]
+    assert not foreign, "keys that docs/reference/redis.md does not name"
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ alerts = Table(
     Column("ended_at", moment, comment="The same, once it was gone long enough; null: it is open"),
     comment="What somebody should know of; a row ends, and what comes again is another one",
 )
-# Of one condition there is one open row, however many processes see it.
 Index(
     "uq_alerts_open",
     alerts.c.kind,
@@ -30,8 +29,14 @@ Index(
     alerts.c.subject,
     unique=True,
     postgresql_where=text("ended_at IS NULL"),
+    info={"serves": "One open row a condition, however many processes see it"},
 )
-Index("ix_alerts_ended_at", alerts.c.ended_at, postgresql_where=text("ended_at IS NOT NULL"))
+Index(
+    "ix_alerts_ended_at",
+    alerts.c.ended_at,
+    postgresql_where=text("ended_at IS NOT NULL"),
+    info={"serves": "Pruning"},
+)
 
 alert_notices = Table(
     "alert_notices",
@@ -42,7 +47,7 @@ alert_notices = Table(
     ),
     Column("what", Text, nullable=False, comment="That it began, goes on or ended"),
     Column("at", moment, nullable=False, server_default=func.now(), comment="When"),
-    Index("ix_alert_notices_alert_no", "alert_no"),
+    Index("ix_alert_notices_alert_no", "alert_no", info={"serves": "An alert's notices, and their going with it"}),
     comment="What is to be told of alerts, to each address in this order",
 )
 

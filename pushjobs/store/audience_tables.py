@@ -32,6 +32,7 @@ Index(
     audiences.c.name,
     unique=True,
     postgresql_where=_text("uploaded_at IS NOT NULL AND replaced_at IS NULL"),
+    info={"serves": "One upload of a name in force, and finding it"},
 )
 
 audience_members = Table(

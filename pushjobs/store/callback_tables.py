@@ -54,8 +54,15 @@ events = Table(
     Column("try_at", moment, nullable=False, server_default=func.clock_timestamp(), comment="When it is tried next"),
     Column("received_at", moment, nullable=False, server_default=func.clock_timestamp(), comment="When it came"),
     UniqueConstraint("app_no", "key"),
-    Index("ix_events_open", "state", "try_at", "event_no", postgresql_where=text("state IN ('waiting', 'left')")),
-    Index("ix_events_received_at", "received_at"),
+    Index(
+        "ix_events_open",
+        "state",
+        "try_at",
+        "event_no",
+        postgresql_where=text("state IN ('waiting', 'left')"),
+        info={"serves": "Applying what is to be applied, however much was"},
+    ),
+    Index("ix_events_received_at", "received_at", info={"serves": "Pruning"}),
     comment="What WeChat told by its callbacks, one row a thing told, without an open id",
 )
 
@@ -71,7 +78,14 @@ pushes = Table(
     Column("try_at", moment, nullable=False, server_default=func.clock_timestamp(), comment="When it is tried next"),
     Column("received_at", moment, nullable=False, server_default=func.clock_timestamp(), comment="When it came"),
     UniqueConstraint("app_no", "key"),
-    Index("ix_pushes_open", "state", "try_at", "push_no", postgresql_where=text("state IN ('waiting', 'dead')")),
-    Index("ix_pushes_received_at", "received_at"),
+    Index(
+        "ix_pushes_open",
+        "state",
+        "try_at",
+        "push_no",
+        postgresql_where=text("state IN ('waiting', 'dead')"),
+        info={"serves": "Forwarding what is to be forwarded, however much was"},
+    ),
+    Index("ix_pushes_received_at", "received_at", info={"serves": "Pruning"}),
     comment="Callbacks on their way to the app's own door",
 )

@@ -52,7 +52,13 @@ campaigns = Table(
     Column("retired_at", moment, comment="When it was deleted, or taken out of the code; null: it is in force"),
     comment="What is sent to many users again and again",
 )
-Index("uq_campaigns_key", campaigns.c.key, unique=True, postgresql_where=text("retired_at IS NULL"))
+Index(
+    "uq_campaigns_key",
+    campaigns.c.key,
+    unique=True,
+    postgresql_where=text("retired_at IS NULL"),
+    info={"serves": "One campaign of a key in force, and finding it"},
+)
 
 runs = Table(
     "runs",
@@ -92,7 +98,12 @@ runs = Table(
     CheckConstraint("begins_at >= instant", name="begins_no_earlier"),
     comment="One instant of a campaign: there is one row for it, so it is run once",
 )
-Index("ix_runs_unfinished", runs.c.begins_at, postgresql_where=text("finished_at IS NULL"))
+Index(
+    "ix_runs_unfinished",
+    runs.c.begins_at,
+    postgresql_where=text("finished_at IS NULL"),
+    info={"serves": "Ticks: the runs with something left to do, however many were"},
+)
 
 snapshots = Table(
     "snapshots",

@@ -25,6 +25,12 @@ clients = Table(
     Column("created_at", _moment, nullable=False, server_default=func.now(), comment="When it was added"),
     Column("rotated_at", _moment, comment="When its key was last replaced"),
     Column("revoked_at", _moment, comment="Since when it is nobody; null: it is not revoked"),
-    Index("ix_clients_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+    Index(
+        "ix_clients_name",
+        "name",
+        unique=True,
+        postgresql_where=text("revoked_at IS NULL"),
+        info={"serves": "One client of a name, but for those that were revoked"},
+    ),
     comment="Programs that speak to us over HTTP, and what each may do",
 )

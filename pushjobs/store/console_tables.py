@@ -17,7 +17,7 @@ sessions = Table(
     Column("key_hash", LargeBinary, nullable=False, comment="The client's hash of the key it signed in with"),
     Column("made_at", _moment, nullable=False, server_default=func.now(), comment="When it signed in"),
     Column("used_at", _moment, nullable=False, server_default=func.now(), comment="When it was last there"),
-    Index("ix_sessions_used_at", "used_at"),
+    Index("ix_sessions_used_at", "used_at", info={"serves": "Pruning"}),
     comment="Who is signed in at the console; what stands here opens nothing",
 )
 
@@ -33,7 +33,7 @@ audit = Table(
     Column("what", JSONB, nullable=False, comment="To what: ids, counts, filters; no open id and no content"),
     Column("ended_at", _moment, comment="When it was over; null: whoever did it died, and it may have been done"),
     Column("outcome", JSONB, comment="What came of it: counts, or the refusal's words"),
-    Index("ix_audit_at", "at"),
-    Index("ix_audit_client_no", "client_no", "entry_no"),
+    Index("ix_audit_at", "at", info={"serves": "Pruning"}),
+    Index("ix_audit_client_no", "client_no", "entry_no", info={"serves": "What one client did, the latest first"}),
     comment="What operators did at the console; each line is committed before what it tells of is begun",
 )

@@ -71,7 +71,7 @@ settlements = Table(
     Column("template_no", Integer, nullable=False, server_default=text("0"), comment="Their template"),
     Column("jobs", Integer, nullable=False, comment="How many jobs"),
     Column("late", Float, nullable=False, server_default=text("0"), comment="Seconds their calls were late, added up"),
-    Index("ix_settlements_at", "at"),
+    Index("ix_settlements_at", "at", info={"serves": "Back-pressure: what was settled lately; moving the rest on"}),
     comment="What became of the jobs of each slice: for back-pressure, and until it is in the minutes and totals",
 )
 

@@ -215,8 +215,6 @@ jobs = Table(
     postgresql_with=_CHURNS,
 )
 
-# The claim's index: app, lane, template and run before the moment, so that what is held is not visited and costs
-# nothing.
 Index(
     "ix_jobs_due",
     jobs.c.app_no,
@@ -226,38 +224,57 @@ Index(
     jobs.c.due_at,
     jobs.c.id,
     postgresql_where=text("state = 'scheduled'"),
+    # Template and run come before the moment, so that what is held is not visited and costs nothing.
+    info={"serves": "Claims, and the count of what is scheduled"},
 )
-# For rescue (expired leases) and for back-pressure (how many are out).
 Index(
     "ix_jobs_leased",
     jobs.c.app_no,
     jobs.c.lane,
     jobs.c.lease_until,
     postgresql_where=text("state IN ('released', 'sending')"),
+    info={"serves": "Rescue (leases that are over), and back-pressure (how many are out)"},
 )
-Index("ix_jobs_recipient", jobs.c.recipient, jobs.c.id)
-Index("ix_jobs_reference", jobs.c.reference, jobs.c.id, postgresql_where=text("reference IS NOT NULL"))
-# For receipts. It costs a settled job 1 µs (decision 7).
-Index("ix_jobs_msgid", jobs.c.msgid, postgresql_where=text("msgid IS NOT NULL"))
-# What people look for by state is rare; the states that are not rare are read by id.
+Index("ix_jobs_recipient", jobs.c.recipient, jobs.c.id, info={"serves": "The jobs of one user"})
+Index(
+    "ix_jobs_reference",
+    jobs.c.reference,
+    jobs.c.id,
+    postgresql_where=text("reference IS NOT NULL"),
+    info={"serves": "The jobs of one reference"},
+)
+Index(
+    "ix_jobs_msgid",
+    jobs.c.msgid,
+    postgresql_where=text("msgid IS NOT NULL"),
+    info={"serves": "Receipts; it costs a settled job 1 µs (decision 7)"},
+)
 Index(
     "ix_jobs_troubled",
     jobs.c.state,
     jobs.c.id,
     postgresql_where=text("state IN ('refused', 'expired', 'dead', 'in_doubt')"),
+    info={"serves": "Jobs by a state that is rare; those by any other are read by id"},
 )
-
-# For pruning, which goes by state and age.
 Index(
     "ix_jobs_closed",
     jobs.c.state,
     jobs.c.closed_at,
     postgresql_where=text("state IN ('sent', 'refused', 'expired', 'cancelled', 'dead')"),
+    info={"serves": "Pruning, which goes by state and age"},
 )
-# For alerts: what came in doubt lately, however much is in doubt.
-Index("ix_jobs_doubted", jobs.c.closed_at, postgresql_where=text("state = 'in_doubt'"))
-# For pruning contents: whether any job still names one.
-Index("ix_jobs_content_no", jobs.c.content_no, postgresql_where=text("content_no IS NOT NULL"))
+Index(
+    "ix_jobs_doubted",
+    jobs.c.closed_at,
+    postgresql_where=text("state = 'in_doubt'"),
+    info={"serves": "Alerts: what came in doubt lately, however much is in doubt"},
+)
+Index(
+    "ix_jobs_content_no",
+    jobs.c.content_no,
+    postgresql_where=text("content_no IS NOT NULL"),
+    info={"serves": "Pruning contents: whether any job still names one"},
+)
 
 job_history = Table(
     "job_history",
@@ -270,7 +287,7 @@ job_history = Table(
     Column("state", _job_state, nullable=False, comment="The state it led to"),
     Column("reason", Text, comment="Why"),
     Column("errcode", Integer, comment="WeChat's answer, where there was one"),
-    Index("ix_job_history_job_id", "job_id", "entry_no"),
+    Index("ix_job_history_job_id", "job_id", "entry_no", info={"serves": "What happened to one job, in order"}),
     comment="Everything but the happy path, whose times stand on the job",
 )
 
@@ -282,7 +299,7 @@ idempotency_keys = Table(
     Column("fingerprint", LargeBinary, nullable=False, comment="Keyed hash of the body: another one is refused"),
     Column("job_id", BigInteger, nullable=False, comment="The job it made"),
     Column("keep_until", _moment, nullable=False, comment="The job's deadline and 30 days"),
-    Index("ix_idempotency_keys_keep_until", "keep_until"),
+    Index("ix_idempotency_keys_keep_until", "keep_until", info={"serves": "Pruning"}),
     comment="Keys outlive their jobs",
 )
 
@@ -306,7 +323,7 @@ form_ids = Table(
         comment="Whether WeChat called it invalid or used up",
     ),
     Column("keep_until", _moment, nullable=False, comment="When it serves for nothing and no holder waits any more"),
-    Index("ix_form_ids_keep_until", "keep_until"),
+    Index("ix_form_ids_keep_until", "keep_until", info={"serves": "Pruning"}),
     comment="Legacy form ids: whose each message is",
 )
 

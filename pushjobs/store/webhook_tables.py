@@ -42,6 +42,12 @@ outcomes = Table(
     Column("reason", Text, comment="Why; null on the happy path"),
     Column("errcode", Integer, comment="WeChat's answer, if it was a refusal"),
     Column("closed_at", moment, nullable=False, comment="When it closed"),
-    Index("ix_outcomes_client_no", "client_no", "closed_at", "outcome_no"),
+    Index(
+        "ix_outcomes_client_no",
+        "client_no",
+        "closed_at",
+        "outcome_no",
+        info={"serves": "Telling a client, in the order of ends"},
+    ),
     comment="Ends of jobs that their clients have not been told of yet",
 )

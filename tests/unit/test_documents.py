@@ -13,8 +13,10 @@ import pytest
 from docs.coverage import CALLS
 from docs.generate import PAGES, REFERENCE
 from docs.log_lines import FIELDS
+from docs.tables import ROOMS
 from pushjobs.domain.events import Event
 from pushjobs.sandbox import paths
+from pushjobs.store.schema import metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ROOT / "docs/explanation/floors.md"
@@ -116,6 +118,17 @@ def test_every_call_of_the_sandbox_is_accounted_for() -> None:
 def test_every_field_of_a_log_line_has_its_meaning() -> None:
     """The page of events says of each field what it is, in the order of the alphabet, and of no other."""
     assert list(FIELDS) == sorted({each.name for kind in get_args(Event) for each in fields(kind)})
+
+
+def test_every_table_is_told_of_once() -> None:
+    """The page of tables has each, with the meaning of each column and what each index serves."""
+    told = [table for tables in ROOMS.values() for table in tables]
+    assert len(told) == len(set(told))
+    assert set(told) == set(metadata.tables.values())
+    for table in told:
+        assert table.comment, table
+        assert all(column.comment for column in table.columns), table
+        assert all(index.info.get("serves") for index in table.indexes), table
 
 
 def test_every_page_of_reference_is_generated() -> None:
