@@ -31,13 +31,17 @@ _LIBRARIES = ("celery", "httpx", "httptools", "uvloop", "sqlalchemy", "psycopg",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the table. `unit`: how its value is written. A line without a target only tells."""
+    """One line of the table. `unit`: how its value is written. A line without a target only tells.
+
+    `otherwise`: why its target may be missed, shown where it is.
+    """
 
     key: str
     words: str
     unit: str
     at_least: float | None = None
     at_most: float | None = None
+    otherwise: str = ""
 
     @property
     def target(self) -> str:

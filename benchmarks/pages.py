@@ -3,6 +3,7 @@
 Nothing in these blocks is typed in; a test compares them with the results.
 """
 
+import math
 import re
 import statistics
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from benchmarks.sends import SENDS
 __all__ = ["BLOCKS", "write"]
 
 _ALLOWANCE = 30_000_000
+_RATES = (500, 2_000, 4_000, 8_000)
 _CORE_SHARE = 0.7
 """How much of a processor is planned with: the rest is for the hour that is unlike the others."""
 
@@ -124,6 +126,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Medians], str]]] = {
     "README.md": ("figures", english),
     "README.zh-CN.md": ("figures", chinese),
     "docs/how-to/scale.md": ("growth", growth),
+    "docs/how-to/run-on-several-machines.md": ("rates", rates),
 }
 """Page, the name of its block, and what fills it."""
 
@@ -165,6 +168,15 @@ def _readme(of: Medians, *, head: tuple[str, str, str], words: tuple[str, ...], 
     )
     rows = [f"| {said} | {ours} | {plain} |" for said, (ours, plain) in zip(words, cells, strict=True)]
     return "\n".join([f"| {' | '.join(head)} |", "|---|---|---|", *rows, "", about])
+
+
+def _costs(of: Medians) -> tuple[float, float, float]:
+    """Return a send's seconds of processor in the bulk workers, in PostgreSQL, and in all else that is ours."""
+    roles = {key: value / 1e6 for (name, key), value in of.items() if name == "sends" and key.startswith("ours 50 cpu ")}
+    bulk, postgresql = roles.pop("ours 50 cpu workers bulk"), roles.pop("ours 50 cpu postgresql")
+    for foreign in ("sandbox", "benchmark"):
+        roles.pop(f"ours 50 cpu {foreign}", None)
+    return bulk, postgresql, sum(roles.values())
 
 
 def _plan(words: str, rate: float, seconds: tuple[float, ...], octets: tuple[float, ...]) -> str:

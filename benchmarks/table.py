@@ -46,7 +46,9 @@ def _verdict(line: Line, runs: Sequence[Mapping[str, Any]]) -> str:
         return ""
     if statistics.median(run["others"] for run in runs) > QUIET:
         return "no verdict: the machine was shared"
-    return "met" if line.is_met(statistics.median(run["values"][line.key] for run in runs)) else "**not met**"
+    if line.is_met(statistics.median(run["values"][line.key] for run in runs)):
+        return "met"
+    return f"**not met**: {line.otherwise}" if line.otherwise else "**not met**"
 
 
 def _cpu(results: Mapping[str, Any]) -> str:
