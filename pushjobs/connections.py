@@ -11,6 +11,7 @@ from functools import cached_property
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from pushjobs.delivery.settler import most_out
 from pushjobs.domain.events import CallsMoved
 from pushjobs.keyfile import renewal
 from pushjobs.queue import Publisher
@@ -91,7 +92,9 @@ class Connections:
         fallback = Fallback(urls=self.settings.fallback_urls, moved=lambda host: emit(CallsMoved(host=host)))
 
         async def make() -> Client:
-            return Client(base_url, fallback=fallback, call_timeout=timeout)
+            # One for each call that may be out: with fewer, a slow WeChat would be called as slowly as it answers.
+            most = most_out(self.settings.slice_size)
+            return Client(base_url, fallback=fallback, call_timeout=timeout, max_connections=most)
 
         client = self.loop.run(make())
         self.close_with(client.aclose)

@@ -16,13 +16,18 @@ from pushjobs.domain.events import SettleBroke
 from pushjobs.domain.job import Lane
 from pushjobs.telemetry import Emit
 
-__all__ = ["Settler"]
+__all__ = ["Settler", "most_out"]
 
 _GATHER_SECONDS = 0.05
 """How long an answer waits for others to be settled with: a transaction costs the same for one as for many."""
 
 _SLICES_OUT = 4
 _SLICES_WAITING = 0.5
+
+
+def most_out(slice_size: int) -> int:
+    """Return how many jobs of one app a process has between admission and settlement at the most."""
+    return (_SLICES_OUT + 1) * slice_size
 
 
 class Settler:

@@ -41,6 +41,19 @@ def test_a_batch_is_sent_once_each_and_leaves_no_history(runtime: Runtime, sandb
     assert runtime.producer.history(jobs[0].id) == []
 
 
+def test_a_slow_wechat_is_called_by_all_that_may_be_out(runtime: Runtime, sandbox: SandboxClient) -> None:
+    """Four slices leave before the first answer is there: no call waits for the connection of another."""
+    sandbox.change_settings(latency_ms=2000)
+    runtime.operations.set_pace(1000)
+    wait_for("the pace takes hold", lambda: runtime.inspection.limit().per_second == 1000)
+    schedule(runtime, 350)
+    deliver(runtime, claim(runtime))
+
+    arrived = sorted(entry.arrived_at for entry in sandbox.all_received())
+    assert len(arrived) == 350
+    assert arrived[-1] - arrived[0] < 2.0
+
+
 def test_no_job_leaves_before_its_time(runtime: Runtime, sandbox: SandboxClient) -> None:
     """A job that was released ahead of its time waits in the worker and reaches WeChat at its time or just after."""
     moment = clock.now().timestamp() + 1.0
