@@ -20,6 +20,7 @@ from benchmarks.sends import SENDS
 __all__ = ["BLOCKS", "write"]
 
 _ALLOWANCE = 30_000_000
+_NOT_OTHERS = ("workers bulk", "postgresql", "sandbox", "benchmark")
 _RATES = (500, 2_000, 4_000, 8_000)
 _CORE_SHARE = 0.7
 """How much of a processor is planned with: the rest is for the hour that is unlike the others."""
@@ -77,14 +78,28 @@ def chinese(of: Medians) -> str:
     )
 
 
+def rates(of: Medians) -> str:
+    """Write how many processes and cores which rate takes."""
+    bulk, postgresql, others = _costs(of)
+    rows = "\n".join(
+        f"| {rate:,} | {max(2, math.ceil(rate / 1000))} | {rate * bulk:.1f} | {rate * postgresql:.1f} | "
+        f"{rate * others:.1f} |"
+        for rate in _RATES
+    )
+    return f"""\
+By [the benchmarks](../../benchmarks/README.md), a send costs {_us(bulk)} of processor in the bulk workers while WeChat
+answers after 50 ms, {_us(postgresql)} in PostgreSQL, and {_us(others)} in beat, ticks, urgent worker and Redis.
+Four bulk processes, with all of these and the stand-in for WeChat on two cores, made {of["sends", "ours 50"]:,.0f}
+sends a second. What is beyond that was not tried; the cores below are these figures multiplied:
+
+| sends a second | bulk processes | cores for them | cores for PostgreSQL | for all else |
+|---|---|---|---|---|
+{rows}"""
+
+
 def growth(of: Medians) -> str:
     """Write how much an installation for WeChat's whole allowance takes, and what is full first."""
-    roles = {
-        key: value / 1e6 for (name, key), value in of.items() if name == "sends" and key.startswith("ours 50 cpu ")
-    }
-    bulk, postgresql = roles.pop("ours 50 cpu workers bulk"), roles.pop("ours 50 cpu postgresql")
-    roles.pop("ours 50 cpu sandbox")
-    others = sum(roles.values())
+    bulk, postgresql, others = _costs(of)
     log, stored, request = (of["latency", key] for key in ("log", "stored", "request"))
     spans = {"all day long": 24, "in twelve hours": 12, "in one hour": 1}
     plans = "\n".join(
@@ -172,11 +187,11 @@ def _readme(of: Medians, *, head: tuple[str, str, str], words: tuple[str, ...], 
 
 def _costs(of: Medians) -> tuple[float, float, float]:
     """Return a send's seconds of processor in the bulk workers, in PostgreSQL, and in all else that is ours."""
-    roles = {key: value / 1e6 for (name, key), value in of.items() if name == "sends" and key.startswith("ours 50 cpu ")}
-    bulk, postgresql = roles.pop("ours 50 cpu workers bulk"), roles.pop("ours 50 cpu postgresql")
-    for foreign in ("sandbox", "benchmark"):
-        roles.pop(f"ours 50 cpu {foreign}", None)
-    return bulk, postgresql, sum(roles.values())
+    before = "ours 50 cpu "
+    found = {key: value / 1e6 for (name, key), value in of.items() if name == "sends" and key.startswith(before)}
+    roles = {key.removeprefix(before): seconds for key, seconds in found.items()}
+    others = sum(seconds for role, seconds in roles.items() if role not in _NOT_OTHERS)
+    return roles["workers bulk"], roles["postgresql"], others
 
 
 def _plan(words: str, rate: float, seconds: tuple[float, ...], octets: tuple[float, ...]) -> str:
