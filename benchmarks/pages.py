@@ -134,7 +134,7 @@ While {_listed(PENDINGS, float)} jobs wait for another day, {_each(of, PENDING_G
 ![Sends a second and release ticks against pending jobs](../images/bench-pending.png)
 
 **PostgreSQL is full first:** it is one, and workers are as many as you like. A core of it makes
-{1 / postgresql:,.0f} sends a second; eight of them, planned as above, {8 * _CORE_SHARE / postgresql:,.0f}."""
+{1 / postgresql:,.0f} sends a second; eight, planned as above and not tried, {8 * _CORE_SHARE / postgresql:,.0f}."""
 
 
 BLOCKS: Mapping[str, tuple[str, Callable[[Medians], str]]] = {
