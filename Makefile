@@ -87,7 +87,7 @@ screenshots: export PUSHJOBS_SCREENSHOTS := docs/images
 screenshots: $(VENV)/installed-dev ## take the pictures of the console anew, in a real browser
 	@$(RUN) pytest tests/acceptance/test_console.py tests/acceptance/test_console_pages.py tests/acceptance/test_five_questions.py
 
-bench: $(VENV)/installed-dev ## measure every figure that is promised, three quarters of an hour (or: make bench FIGURES=sends)
+bench: $(VENV)/installed-dev ## measure every figure that is promised, about an hour (or: make bench FIGURES=sends)
 	@$(RUN) benchmarks $(FIGURES)
 
 # Six minutes; SEED=7 repeats a run's faults.
