@@ -26,6 +26,9 @@ from pushjobs.witness import InFile, InRedis, Witness
 
 __all__ = ["Connections"]
 
+_MOST_CONNECTIONS = 800
+"""To WeChat, of one process: it may have 1,024 open files on most systems."""
+
 
 class Connections:
     """The connections of one process, as its settings name them."""
@@ -92,8 +95,8 @@ class Connections:
         fallback = Fallback(urls=self.settings.fallback_urls, moved=lambda host: emit(CallsMoved(host=host)))
 
         async def make() -> Client:
-            # One for each call that may be out: with fewer, a slow WeChat would be called as slowly as it answers.
-            most = most_out(self.settings.slice_size)
+            # One for each call of an app that may be out: with fewer, a slow WeChat is called as slowly as it answers.
+            most = min(most_out(self.settings.slice_size), _MOST_CONNECTIONS)
             return Client(base_url, fallback=fallback, call_timeout=timeout, max_connections=most)
 
         client = self.loop.run(make())
